@@ -1,0 +1,234 @@
+"""The contract of an avatar backend: a portrait and a narration go in, a talking clip comes out."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from avatar_core.cancel import CancelToken
+from avatar_core.errors import AvatarError
+
+if TYPE_CHECKING:
+    from avatar_core.speech import TimedPhoneme, TimedWord
+
+API_VERSION = 1
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do and what using it means; read before anything is started.
+
+    ``max_seconds`` is the longest narration, ``max_pixels`` the largest portrait, None means no
+    limit. ``audio_formats`` are file endings. ``uploads`` says that faces and voices leave the
+    machine. ``concurrency`` is how many jobs may run at once, None means any number.
+    """
+
+    max_seconds: float | None = None
+    max_pixels: int | None = None
+    audio_formats: tuple[str, ...] = ("wav",)
+    needs_network: bool = False
+    needs_gpu: bool = False
+    uploads: bool = False
+    costs_money: bool = False
+    alpha: bool = False
+    animates: bool = True
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a backend or engine can work here and now, in a sentence; details for `doctor`."""
+
+    ok: bool
+    message: str
+    advice: str | None = None
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A price; costs add up within one currency only."""
+
+    amount: Decimal = Decimal(0)
+    currency: str = "USD"
+
+    def __add__(self, other: Cost) -> Cost:
+        if not self.amount:
+            return other
+        if not other.amount:
+            return self
+        if self.currency != other.currency:
+            raise ValueError(f"cannot add {other.currency} to {self.currency}")
+        return Cost(self.amount + other.amount, self.currency)
+
+
+FREE = Cost()
+
+
+class NoOptions(BaseModel):
+    """The options of a backend that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarRequest:
+    """One presenter clip to make.
+
+    ``audio`` is a PCM WAV, ``duration`` its length in seconds. ``size`` is where the layout will
+    show the clip: a backend may deliver another size, the renderer fits it. ``portrait`` may be
+    None or unreadable: only a backend that can draw a stand-in accepts that. ``key`` is a hash of
+    everything the clip depends on, the same in every process. ``words`` and ``phonemes`` are
+    timed against ``audio`` and empty where unknown.
+    """
+
+    portrait: Path | None
+    audio: Path
+    duration: float
+    size: Size
+    fps: int
+    speaker: str = ""
+    text: str = ""
+    language: str = "en-US"
+    words: tuple[TimedWord, ...] = ()
+    phonemes: tuple[TimedPhoneme, ...] = ()
+    options: BaseModel = field(default_factory=NoOptions)
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarClip:
+    """A finished clip. ``still`` says that every frame is the same picture (then composing it
+    costs next to nothing); ``warnings`` are sentences for the user."""
+
+    path: Path
+    size: Size
+    fps: float
+    duration: float
+    backend: str
+    has_alpha: bool = False
+    still: bool = False
+    cost: Cost = FREE
+    warnings: tuple[str, ...] = ()
+
+
+def _ignore_progress(fraction: float, message: str) -> None:
+    del fraction, message
+
+
+def _ignore_remote_id(remote_id: str) -> None:
+    del remote_id
+
+
+class Job:
+    """What a running attempt sees of the world.
+
+    ``work_dir`` is private to the attempt and removed after it. ``deadline`` is a reading of
+    ``clock`` (seconds, monotonic) or None. A backend sets ``remote_id`` *before* it waits for a
+    remote job, so that a journal can keep it and a new process goes on polling.
+    """
+
+    def __init__(
+        self,
+        work_dir: Path,
+        *,
+        deadline: float | None = None,
+        cancel: CancelToken | None = None,
+        on_progress: Callable[[float, str], None] = _ignore_progress,
+        on_remote_id: Callable[[str], None] = _ignore_remote_id,
+        remote_id: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.work_dir = work_dir
+        self.deadline = deadline
+        self.cancel = cancel or CancelToken()
+        self.clock = clock
+        self._on_progress = on_progress
+        self._on_remote_id = on_remote_id
+        self._remote_id = remote_id
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Report how far the attempt is (0-1) and stop here if the work was cancelled."""
+        self.cancel.check()
+        self._on_progress(min(1.0, max(0.0, fraction)), message)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.cancel.cancelled
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left before the deadline (never negative), None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - self.clock())
+
+    @property
+    def remote_id(self) -> str | None:
+        return self._remote_id
+
+    @remote_id.setter
+    def remote_id(self, value: str) -> None:
+        self._on_remote_id(value)
+        self._remote_id = value
+
+
+class AvatarBackend(ABC):
+    """One way to make a presenter speak; subclasses are registered by name through a plugin.
+
+    The constructor takes one argument, an instance of the class's ``Options`` (what the
+    configuration says). ``request.options`` is another instance, with the scene's own values
+    merged over it. ``revision`` enters the cache key: change it when the same request would
+    give another clip. Every failure is raised as `AvatarError`; anything else that escapes
+    counts as `backend_bug`.
+    """
+
+    name: ClassVar[str]
+    api_version: ClassVar[int] = API_VERSION
+    revision: ClassVar[str] = "1"
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    Options: ClassVar[type[BaseModel]] = NoOptions
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        self.options = options if options is not None else self.Options()
+
+    @abstractmethod
+    def check(self) -> Health:
+        """Say whether the backend can work now; free, quick (seconds), never billed."""
+
+    @abstractmethod
+    def generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
+        """Make the clip in ``job.work_dir``; raises `AvatarError`."""
+
+    def estimate(self, request: AvatarRequest) -> Cost | None:
+        """The price of ``request``, None where it cannot be known beforehand."""
+        del request
+        return None if self.capabilities.costs_money else FREE
+
+    def safer(self, request: AvatarRequest, error: AvatarError) -> AvatarRequest | None:
+        """The same request one step less ambitious, or None when there is no such step."""
+        del request, error
+        return None
+
+    def cancel(self, remote_id: str) -> None:
+        """Stop a remote job; the default has none to stop."""
+        del remote_id
+
+    def close(self) -> None:
+        """Release what the backend holds; safe to call twice."""
+        return None

@@ -1,0 +1,181 @@
+"""Running ffmpeg as a child process: found once, killed when the work is cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from avatar_core.cancel import CancelToken
+from avatar_core.errors import Cancelled, EnvironmentFault
+
+_POLL_SECONDS = 0.1
+_TAIL_CHARACTERS = 4000
+
+
+class FfmpegError(Exception):
+    """ffmpeg ended with a failure; ``tail`` is the end of what it printed."""
+
+    def __init__(self, returncode: int, tail: str) -> None:
+        last = tail.strip().splitlines()[-1] if tail.strip() else "no message"
+        super().__init__(f"ffmpeg failed with exit status {returncode}: {last}")
+        self.returncode = returncode
+        self.tail = tail
+
+
+@functools.cache
+def ffmpeg_exe() -> str:
+    """The path of ffmpeg: ``AVATAR_FFMPEG``, else the one that came with the package, else PATH."""
+    chosen = os.environ.get("AVATAR_FFMPEG")
+    if chosen:
+        found = shutil.which(chosen)
+        if found is None:
+            raise EnvironmentFault(
+                f"AVATAR_FFMPEG names {chosen!r}, which is not a program.",
+                advice="Correct it or unset it to use the ffmpeg that comes with the package.",
+            )
+        return found
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        found = shutil.which("ffmpeg")
+        if found is None:
+            raise EnvironmentFault(
+                "ffmpeg was not found.", advice="Install it, or set AVATAR_FFMPEG to its path."
+            ) from None
+        return found
+
+
+def run_ffmpeg(
+    args: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    cancel: CancelToken | None = None,
+    on_frame: Callable[[int], None] | None = None,
+    feed: Iterable[bytes] | None = None,
+) -> str:
+    """Run ffmpeg with ``args`` and return what it printed on its error stream.
+
+    ``on_frame`` gets the number of frames written so far; ``feed`` is written to its standard
+    input. Raises `FfmpegError`, `Cancelled` (the child is killed first), `EnvironmentFault` when
+    the disk is full.
+    """
+    command = [ffmpeg_exe(), "-hide_banner", "-nostats", "-y"]
+    command += ["-progress", "pipe:1", *args] if on_frame else [*args]
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=subprocess.PIPE if feed is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=os.name == "posix",
+    )
+    return _Supervisor(process, cancel or CancelToken(), on_frame, feed).run()
+
+
+class _Supervisor:
+    """Reads both streams, feeds the input, and kills the child when the work is cancelled."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        cancel: CancelToken,
+        on_frame: Callable[[int], None] | None,
+        feed: Iterable[bytes] | None,
+    ) -> None:
+        self._process = process
+        self._cancel = cancel
+        self._on_frame = on_frame
+        self._feed = feed
+        self._printed: list[bytes] = []
+        self._frames: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._feed_failure: BaseException | None = None
+
+    def run(self) -> str:
+        threads = [threading.Thread(target=self._read_errors, daemon=True)]
+        threads.append(threading.Thread(target=self._read_progress, daemon=True))
+        if self._feed is not None:
+            threads.append(threading.Thread(target=self._write_input, daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            self._wait()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            for thread in threads:
+                thread.join(timeout=5)
+        return self._result()
+
+    def _wait(self) -> None:
+        while True:
+            try:
+                self._process.wait(timeout=_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                if self._cancel.cancelled:
+                    raise Cancelled("cancelled") from None
+                if self._feed_failure is not None:
+                    raise self._feed_failure from None
+                self._report()
+                continue
+            self._report()
+            return
+
+    def _report(self) -> None:
+        latest = None
+        while not self._frames.empty():
+            latest = self._frames.get()
+        if latest is not None and self._on_frame is not None:
+            self._on_frame(latest)
+
+    def _result(self) -> str:
+        printed = b"".join(self._printed).decode("utf-8", "replace")
+        if self._feed_failure is not None and not isinstance(self._feed_failure, OSError):
+            raise self._feed_failure
+        if self._process.returncode == 0:
+            return printed
+        if "No space left on device" in printed:
+            raise EnvironmentFault(
+                "The disk is full.",
+                advice="Free some space and render again; what is done is kept.",
+            )
+        raise FfmpegError(self._process.returncode, printed[-_TAIL_CHARACTERS:])
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+                self._printed.append(chunk)
+                # A broken input can make ffmpeg print without end: the tail is what counts.
+                if len(self._printed) > 4096:
+                    del self._printed[:2048]
+
+    def _read_progress(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            for line in stream:
+                if line.startswith(b"frame="):
+                    with contextlib.suppress(ValueError):
+                        self._frames.put(int(line[6:]))
+
+    def _write_input(self) -> None:
+        assert self._process.stdin is not None and self._feed is not None
+        try:
+            with self._process.stdin as stream:
+                for chunk in self._feed:
+                    stream.write(chunk)
+        except BrokenPipeError:
+            # ffmpeg stopped reading: it has what it needs, or its own message says why.
+            return
+        except BaseException as failure:
+            self._feed_failure = failure

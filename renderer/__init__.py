@@ -1,0 +1,1 @@
+"""From a scene script to a finished film."""

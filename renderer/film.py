@@ -1,0 +1,91 @@
+"""A film after reading: every default filled in, every path absolute, every name looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avatar_core.backend import Size
+from avatar_core.speech import Voice
+from renderer.script.models import (
+    Background,
+    Captions,
+    Disclosure,
+    Layout,
+    Limits,
+    Music,
+    Overlay,
+    Padding,
+    Position,
+    Quality,
+    Transition,
+    Watermark,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPlan:
+    """How a scene's words are spoken: engines in the order in which they are tried."""
+
+    engines: tuple[str, ...]
+    voice: Voice
+    pronunciations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """Who is seen, and by which backends (in order; `static` is added by the chain)."""
+
+    name: str
+    portrait: Path | None
+    backends: tuple[str, ...]
+    layout: Layout
+    position: Position
+    scale: float
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmScene:
+    """One scene; exactly one of ``audio``, ``text`` without audio, and ``duration`` rules its length.
+
+    ``text`` still holds its markup. ``background.src`` is a colour or an absolute path and
+    ``background.type`` is set. ``captions`` is None when the scene has none at all.
+    """
+
+    id: str
+    index: int
+    text: str | None
+    audio: Path | None
+    duration: float | None
+    speech: SpeechPlan
+    presenter: Presenter | None
+    background: Background
+    overlays: tuple[Overlay, ...]
+    captions: Captions | None
+    transition: Transition | None
+    padding: Padding
+    line: int | None = None
+    visual: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A whole film, ready to be rendered. ``source`` is the script's path for messages."""
+
+    title: str
+    description: str
+    language: str
+    size: Size
+    fps: int
+    quality: Quality
+    loudness: float
+    thumbnail: bool
+    path: Path | None
+    scenes: tuple[FilmScene, ...]
+    music: Music | None = None
+    watermark: Watermark | None = None
+    disclosure: Disclosure | None = None
+    limits: Limits = Limits()
+    source: Path | None = None

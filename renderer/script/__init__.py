@@ -1,0 +1,1 @@
+"""The scene script: its models, how it is read and what its mistakes are called."""

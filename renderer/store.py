@@ -1,0 +1,203 @@
+"""The content-addressed store: everything that costs time is made once and found again."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+
+from avatar_core.cancel import CancelToken
+from avatar_core.errors import EnvironmentFault
+
+# Changes when what is stored under a key would be read differently.
+FORMAT = 1
+_LOCK_POLL_SECONDS = 0.05
+
+
+def default_cache_dir() -> Path:
+    """Where the platform keeps caches."""
+    return Path(platformdirs.user_cache_dir("avatar", appauthor=False))
+
+
+def content_key(**parts: Any) -> str:
+    """A hash of ``parts`` (JSON-ready values), the same in every process and on every machine."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class FileHashes:
+    """SHA-256 of files, each read once per render as long as it stays as it is."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int], str] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, path: Path) -> str:
+        stat = path.stat()
+        mark = (str(path), stat.st_size, stat.st_mtime_ns)
+        with self._lock:
+            known = self._known.get(mark)
+        if known is None:
+            with path.open("rb") as stream:
+                known = hashlib.file_digest(stream, "sha256").hexdigest()
+            with self._lock:
+                self._known[mark] = known
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored file and what its maker noted about it."""
+
+    path: Path
+    meta: dict[str, Any] = field(default_factory=dict)
+    fresh: bool = False
+
+
+class Store:
+    """Artifacts by kind and key under one folder, shared by any number of processes.
+
+    A file appears by rename, complete or not at all. One process at a time makes an artifact;
+    the others wait for it and use it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / f"v{FORMAT}"
+        try:
+            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            (self.root / "locks").mkdir(exist_ok=True)
+        except OSError as failure:
+            raise EnvironmentFault(
+                f"The cache folder {root} cannot be used: {failure.strerror or failure}.",
+                advice="Choose another with AVATAR_CACHE_DIR or cache_dir in avatar.toml.",
+            ) from failure
+
+    def find(self, kind: str, key: str) -> Artifact | None:
+        """The artifact, or None when it is not there or not whole."""
+        note = self._note(kind, key)
+        try:
+            content = json.loads(note.read_text(encoding="utf-8"))
+            path = note.with_name(content["file"])
+            if path.stat().st_size != content["bytes"]:
+                return None
+            return Artifact(path, content["meta"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def make(
+        self,
+        kind: str,
+        key: str,
+        suffix: str,
+        build: Callable[[Path, Path], dict[str, Any]],
+        *,
+        cancel: CancelToken | None = None,
+    ) -> Artifact:
+        """Find the artifact or make it.
+
+        ``build(target, work_dir)`` writes the file ``target`` (in a private folder that is
+        removed afterwards) and returns JSON-ready notes about it.
+        """
+        found = self.find(kind, key)
+        if found is not None:
+            return found
+        with self._locked(f"{kind}-{key}", cancel or CancelToken()):
+            found = self.find(kind, key)
+            if found is not None:
+                return found
+            with self.work_dir() as work:
+                target = work / f"artifact{suffix}"
+                try:
+                    meta = build(target, work)
+                    return self._keep(kind, key, target, meta)
+                except OSError as failure:
+                    raise _as_fault(failure, self.root) from failure
+
+    def put(self, kind: str, key: str, source: Path, meta: dict[str, Any]) -> Artifact:
+        """Store a finished file (it is moved if it lies in a work folder of this store)."""
+        with self.work_dir() as work:
+            target = work / f"artifact{source.suffix}"
+            try:
+                if self.root in source.parents:
+                    os.replace(source, target)
+                else:
+                    shutil.copyfile(source, target)
+                return self._keep(kind, key, target, meta)
+            except OSError as failure:
+                raise _as_fault(failure, self.root) from failure
+
+    @contextlib.contextmanager
+    def work_dir(self) -> Iterator[Path]:
+        """A private folder with a short ASCII name, removed at the end whatever happens."""
+        try:
+            path = Path(tempfile.mkdtemp(prefix="w", dir=self.root / "tmp"))
+        except OSError as failure:
+            raise _as_fault(failure, self.root) from failure
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _locked(self, name: str, cancel: CancelToken) -> Iterator[None]:
+        # The lock dies with its process, so a killed maker never blocks the next one.
+        lock = filelock.FileLock(self.root / "locks" / f"{name[:80]}.lock")
+        while True:
+            cancel.check()
+            try:
+                lock.acquire(timeout=0)
+                break
+            except filelock.Timeout:
+                cancel.wait(_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _note(self, kind: str, key: str) -> Path:
+        return self.root / kind / key[:2] / f"{key}.json"
+
+    def _keep(self, kind: str, key: str, target: Path, meta: dict[str, Any]) -> Artifact:
+        note = self._note(kind, key)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        final = note.with_suffix(target.suffix)
+        _flush(target)
+        content = {"file": final.name, "bytes": target.stat().st_size, "meta": meta}
+        draft = target.with_name("note.json")
+        draft.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        _flush(draft)
+        os.replace(target, final)
+        # The note comes last: without it the file does not count.
+        os.replace(draft, note)
+        return Artifact(final, json.loads(json.dumps(meta)), fresh=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _as_fault(failure: OSError, root: Path) -> Exception:
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EnvironmentFault(
+            f"The disk is full: {root} has no room left.",
+            advice="Free some space and render again; what is done is kept.",
+        )
+    if failure.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return EnvironmentFault(
+            f"The cache folder {root} cannot be written.",
+            advice="Choose another with AVATAR_CACHE_DIR or cache_dir in avatar.toml.",
+        )
+    return failure
