@@ -48,7 +48,7 @@ class Presenter:
 
 @dataclass(frozen=True, slots=True)
 class FilmScene:
-    """One scene; exactly one of ``audio``, ``text`` without audio, and ``duration`` rules its length.
+    """One scene. Exactly one of ``audio``, ``text`` (without audio), ``duration`` sets its length.
 
     ``text`` still holds its markup. ``background.src`` is a colour or an absolute path and
     ``background.type`` is set. ``captions`` is None when the scene has none at all.
