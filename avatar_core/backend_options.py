@@ -1,0 +1,76 @@
+"""The options of one backend: what the settings say, with the scene's own values over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from avatar_core.errors import InputError
+from avatar_core.nearest import did_you_mean
+from avatar_core.registry import Registry
+from avatar_core.secrets import reveal
+from avatar_core.settings_layers import AS_THEY_ARE, Place
+from avatar_core.validation import first_fault
+
+if TYPE_CHECKING:
+    from avatar_core.backend import AvatarBackend
+    from avatar_core.settings import LoadedSettings, Settings
+
+
+def backend_options(
+    registry: Registry[AvatarBackend],
+    name: str,
+    settings: Settings,
+    scene_options: Mapping[str, Any] | None = None,
+    *,
+    places: Mapping[str, Place] | None = None,
+) -> BaseModel:
+    """The checked ``Options`` of the backend ``name``.
+
+    With ``places`` (see `LoadedSettings`) an `InputError` names the file and line as well.
+    """
+    options = registry.load(name).Options
+    scene = dict(scene_options or {})
+    merged = reveal({**settings.backends.get(name, {}), **scene})
+    try:
+        return options.model_validate(merged)
+    except ValidationError as failure:
+        fault = first_fault(failure)
+    top, _, _ = fault.key.partition(".")
+    message, advice = fault.message, None
+    if fault.unknown:
+        message = f"The backend {name!r} has no such option."
+        advice = did_you_mean(fault.key, options.model_fields)
+    dotted = f"avatar.options.{name}" if top in scene else f"backends.{name}"
+    dotted = f"{dotted}.{fault.key}" if fault.key else dotted
+    place = (places or {}).get(dotted) or Place("", dotted)
+    raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+
+
+def check_backend_names(
+    loaded: LoadedSettings, registry: Registry[AvatarBackend], *, tables: bool = True
+) -> None:
+    """Refuse names of backends that do not exist, in ``backend``, ``fallback`` and, unless some
+    plugins are not loaded (``tables=False``), in ``[backends.<name>]``."""
+    settings = loaded.settings
+    for key, names in {"backend": (settings.backend,), "fallback": settings.fallback}.items():
+        for name in names:
+            _check_name(name, registry, loaded.places.get(key) or Place("", key))
+    if not tables:
+        return
+    for dotted, place in loaded.places.items():
+        if dotted.startswith("backends.") and place.key not in AS_THEY_ARE:
+            _check_name(dotted.split(".")[1], registry, place)
+
+
+def _check_name(name: str, registry: Registry[AvatarBackend], place: Place) -> None:
+    if name not in registry:
+        raise InputError(
+            f"There is no avatar backend {name!r}.",
+            file=place.file,
+            line=place.line,
+            key=place.key,
+            advice=did_you_mean(name, registry.names()),
+        )

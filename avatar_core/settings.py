@@ -1,0 +1,217 @@
+"""The settings, strict, and where each of them came from.
+
+Precedence: argument > environment > ``.env`` > ``avatar.toml`` > default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from avatar_core import settings_layers as layers
+from avatar_core.errors import InputError
+from avatar_core.nearest import did_you_mean
+from avatar_core.secrets import hide, is_secret, mask
+from avatar_core.validation import first_fault
+
+DEFAULT_BACKEND = "static"
+CONFIG_NAME = "avatar.toml"
+
+
+def _comma_list(value: Any) -> Any:
+    """A variable and ``--set`` can only carry text; a list is written with commas there."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VideoSettings(Section):
+    """What a script that says nothing about its output gets."""
+
+    preset: str | None = None
+    quality: Literal["draft", "standard", "high"] | None = None
+
+
+class SpeechSettings(Section):
+    """How to speak where the script does not say; ``engine`` None: one that fits the language."""
+
+    engine: str | None = None
+    fallback: Names = ()
+    voice: str | None = None
+    language: str | None = None
+
+
+class Settings(Section):
+    """All settings. ``backends`` holds the options of each backend, checked when it is used;
+    what looks like a secret in them is a ``SecretStr``."""
+
+    backend: str = DEFAULT_BACKEND
+    fallback: Names = ()
+    use_ai_avatar: bool = True
+    on_degraded: Literal["accept", "fail"] = "accept"
+    workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    cache_dir: Path | None = None
+    video: VideoSettings = VideoSettings()
+    speech: SpeechSettings = SpeechSettings()
+    backends: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("backends")
+    @classmethod
+    def _hide_secrets(cls, tables: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {
+            name: {k: hide(v) if is_secret(k, v) else v for k, v in table.items()}
+            for name, table in tables.items()
+        }
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path is not None else None
+
+    def masked(self) -> dict[str, Any]:
+        """Everything as JSON-ready values with the secrets masked, for `doctor`."""
+        return cast("dict[str, Any]", mask(self.model_dump()))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """``origins`` says for each dotted key where its value came from: ``argument``,
+    ``environment NAME``, ``.env``, ``avatar.toml:LINE`` or ``default``."""
+
+    settings: Settings
+    origins: dict[str, str]
+    places: dict[str, layers.Place]
+    config: Path | None = None
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    config: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> LoadedSettings:
+    """Read all sources. ``overrides`` may have dotted keys or nested tables; None is left out.
+
+    Without ``config``, ``avatar.toml`` in ``cwd`` is read if there is one. Raises `InputError`
+    with the file and line, or the variable, of what is wrong.
+    """
+    folder = cwd or Path.cwd()
+    known = known_keys(Settings)
+    if config is None and (folder / CONFIG_NAME).is_file():
+        config = folder / CONFIG_NAME
+    given = {k: v for k, v in (overrides or {}).items() if v is not None}
+    stack = [
+        layers.from_toml(config) if config else layers.Layer(),
+        layers.from_dotenv(folder / ".env", known),
+        layers.from_environment(os.environ if env is None else env, known),
+        layers.from_arguments(given),
+    ]
+    values, places = _merge(stack, folder)
+    settings = _validated(values, places, known)
+    return LoadedSettings(settings, _origins(settings, places, known), places, config)
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Dotted overrides from ``name=value`` texts (``--set``); raises `InputError`.
+
+    A value that starts with a bracket or a brace is JSON, anything else is text.
+    """
+    return dict(_assignment(text) for text in assignments)
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> frozenset[str]:
+    """The dotted keys of all settings; what is below ``backends`` is not among them."""
+    keys: set[str] = set()
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys |= known_keys(kind, f"{prefix}{name}.")
+        else:
+            keys.add(prefix + name)
+    return frozenset(keys)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(
+            f"{text!r} is not an assignment.", advice="Write it as name=value: workers=4"
+        )
+    value = value.strip()
+    if value[:1] not in ("[", "{"):
+        return name.strip(), value
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError as failure:
+        raise InputError(f"The value is not valid JSON: {failure}.", key=name.strip()) from None
+
+
+def _merge(
+    stack: Sequence[layers.Layer], folder: Path
+) -> tuple[dict[str, Any], dict[str, layers.Place]]:
+    values: dict[str, Any] = {}
+    places: dict[str, layers.Place] = {}
+    for layer in stack:
+        for dotted, value in layer.values.items():
+            place = layer.places[dotted]
+            values[dotted] = _from_its_file(value, place, folder) if _is_path(dotted) else value
+            places[dotted] = place
+    return values, places
+
+
+def _is_path(dotted: str) -> bool:
+    return dotted == "cache_dir"
+
+
+def _from_its_file(value: Any, place: layers.Place, folder: Path) -> Any:
+    """A relative path counts from the file that says it, else from the working folder."""
+    if not isinstance(value, str | Path):
+        return value
+    base = place.file.parent if place.file else folder
+    return base / Path(value).expanduser()
+
+
+def _validated(
+    values: dict[str, Any], places: Mapping[str, layers.Place], known: frozenset[str]
+) -> Settings:
+    try:
+        return Settings(**layers.nested(values))
+    except ValidationError as failure:
+        fault = first_fault(failure)
+    place = _place_of(fault.key, places)
+    if fault.unknown:
+        message, advice = "There is no such setting.", did_you_mean(fault.key, known)
+    else:
+        message, advice = fault.message, None
+    raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+
+
+def _place_of(dotted: str, places: Mapping[str, layers.Place]) -> layers.Place:
+    """The place of a key, of what is inside it, or of what it is inside."""
+    if dotted in places:
+        return places[dotted]
+    for key, place in places.items():
+        if key.startswith(f"{dotted}.") or dotted.startswith(f"{key}."):
+            return place
+    return layers.Place("argument", dotted)
+
+
+def _origins(
+    settings: Settings, places: Mapping[str, layers.Place], known: frozenset[str]
+) -> dict[str, str]:
+    options = {f"backends.{name}.{key}" for name, t in settings.backends.items() for key in t}
+    keys = (known - {"backends"}) | options
+    return {key: places[key].origin if key in places else "default" for key in sorted(keys)}
