@@ -1,244 +1,219 @@
-"""The scene script as strict models; what they mean is in docs/script.md."""
+"""The scene script as strict models; docs/script.md explains them, field by field."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-Layout = Literal["full", "circle", "corner", "split", "none"]
-Position = Literal[
-    "top-left",
-    "top",
-    "top-right",
-    "left",
-    "center",
-    "right",
-    "bottom-left",
-    "bottom",
-    "bottom-right",
+from renderer.script.fields import (
+    Factor,
+    Fit,
+    Flag,
+    Language,
+    Layout,
+    Model,
+    Motion,
+    Number,
+    Position,
+    Quality,
+    Share,
+    Variable,
+    Version,
+    note,
+)
+from renderer.script.looks import (
+    TRANSITIONS,
+    AnyBackground,
+    AnyCaptions,
+    Background,
+    Captions,
+    Disclosure,
+    Ducking,
+    ImageOverlay,
+    Music,
+    Overlay,
+    Padding,
+    TextOverlay,
+    Transition,
+    Watermark,
+)
+
+__all__ = [
+    "TRANSITIONS",
+    "Avatar",
+    "Background",
+    "Captions",
+    "Disclosure",
+    "Ducking",
+    "Fit",
+    "ImageOverlay",
+    "Layout",
+    "Limits",
+    "Model",
+    "Motion",
+    "Music",
+    "Output",
+    "Overlay",
+    "Padding",
+    "Position",
+    "Quality",
+    "Scene",
+    "Speaker",
+    "TextOverlay",
+    "Transition",
+    "VideoScript",
+    "Voice",
+    "Watermark",
 ]
-Fit = Literal["cover", "contain", "blur"]
-Motion = Literal["none", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
-Quality = Literal["draft", "standard", "high"]
-Seconds = Annotated[float, Field(ge=0, le=36_000)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Color = Annotated[str, Field(pattern=r"^(#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?|[a-z]+)$")]
-
-
-class Model(BaseModel):
-    """Strict: an unknown key is an error. Frozen: a script is a value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Voice(Model):
-    """How a speaker sounds; None means: as the film or the settings say."""
+    """How a speaker sounds; what is left out is as the film or the settings say."""
 
-    engine: str | None = None
-    id: str | None = None
-    language: str | None = None
-    speed: Annotated[float, Field(ge=0.5, le=2.0)] | None = None
-    pitch: Annotated[float, Field(ge=0.5, le=2.0)] | None = None
-    fallback: tuple[str, ...] | None = None
+    engine: Annotated[str | None, note("speech engine: `hibari`, `espeak`, `gtts`, `edge` ...")] = (
+        None
+    )
+    id: Annotated[str | None, note("the engine's own name of a voice")] = None
+    language: Annotated[Language | None, note("BCP-47; by default the film's language")] = None
+    speed: Annotated[Factor | None, note("factor, 1 is normal")] = None
+    pitch: Annotated[Factor | None, note("factor, 1 is normal")] = None
+    fallback: Annotated[tuple[str, ...] | None, note("engines tried after `engine`")] = None
 
 
 class Avatar(Model):
-    """How the presenter is made and where it stands; None means: as the speaker or film says."""
+    """How the presenter is made and where it stands; what is left out cascades."""
 
-    backend: str | None = None
-    fallback: tuple[str, ...] | None = None
-    portrait: Path | None = None
-    layout: Layout | None = None
-    position: Position | None = None
-    scale: Annotated[float, Field(gt=0, le=1)] | None = None
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    backend: Annotated[str | None, note("avatar backend that makes the clip")] = None
+    fallback: Annotated[
+        tuple[str, ...] | None, note("backends tried after it; `static` is always last")
+    ] = None
+    portrait: Annotated[Path | None, note("picture of the face")] = None
+    layout: Annotated[Layout | None, note("how the presenter stands in the frame")] = None
+    position: Annotated[Position | None, note("anchor; by default the layout's own")] = None
+    scale: Annotated[Share | None, note("share of the frame; by default the layout's own")] = None
+    options: Annotated[dict[str, dict[str, Any]], note("options by backend name")] = Field(
+        default_factory=dict
+    )
 
 
 class Speaker(Model):
-    """Somebody who presents; the key in ``speakers`` is the name."""
+    """Somebody who presents; the key in `speakers` is the name."""
 
-    portrait: Path | None = None
-    voice: Voice = Voice()
-    avatar: Avatar = Avatar()
-
-
-class Background(Model):
-    """What is behind the presenter. The short form is a colour or a path."""
-
-    type: Literal["color", "image", "video"] | None = None
-    src: str
-    fit: Fit = "cover"
-    motion: Motion = "none"
-    when_short: Literal["freeze", "loop", "slow"] = "loop"
-    when_long: Literal["trim", "speed_up"] = "trim"
-    volume: Fraction = 0.0
-
-
-class ImageOverlay(Model):
-    """A picture over the scene; ``scale`` is its width as a share of the frame's width."""
-
-    type: Literal["image"] = "image"
-    src: Path
-    position: Position = "center"
-    scale: Annotated[float, Field(gt=0, le=1)] = 0.5
-    start: Seconds = 0.0
-    end: Seconds | None = None
-
-
-class TextOverlay(Model):
-    """Words over the scene; ``scale`` is the letters' height as a share of the frame's height."""
-
-    type: Literal["text"] = "text"
-    text: Annotated[str, Field(min_length=1)]
-    position: Position = "center"
-    scale: Annotated[float, Field(gt=0, le=1)] = 0.05
-    color: Color = "#FFFFFF"
-    start: Seconds = 0.0
-    end: Seconds | None = None
-
-
-Overlay = Annotated[ImageOverlay | TextOverlay, Field(discriminator="type")]
-
-
-class Captions(Model):
-    """How captions look. A sidecar is always written; burning them in is a separate choice."""
-
-    style: Literal["lines", "karaoke", "one_word", "box"] = "lines"
-    max_words: Annotated[int, Field(ge=1, le=40)] = 12
-    max_chars: Annotated[int, Field(ge=4, le=120)] = 42
-    position: Literal["top", "center", "bottom"] = "bottom"
-    margin: Fraction = 0.12
-    font: str = "Be Vietnam Pro"
-    size: Annotated[float, Field(gt=0, le=0.3)] = 0.036
-    color: Color = "#FFFFFF"
-    active_color: Color = "#FFE000"
-    burn: bool = True
-    sidecar: tuple[Literal["srt", "vtt", "ass"], ...] = ("srt", "vtt")
-
-
-TRANSITIONS = (
-    "fade wipeleft wiperight wipeup wipedown slideleft slideright slideup slidedown circlecrop "
-    "rectcrop distance fadeblack fadewhite radial smoothleft smoothright smoothup smoothdown "
-    "circleopen circleclose vertopen vertclose horzopen horzclose dissolve pixelize diagtl diagtr "
-    "diagbl diagbr hlslice hrslice vuslice vdslice hblur fadegrays wipetl wipetr wipebl wipebr "
-    "squeezeh squeezev zoomin fadefast fadeslow hlwind hrwind vuwind vdwind coverleft coverright "
-    "coverup coverdown revealleft revealright revealup revealdown"
-).split()
-
-
-class Transition(Model):
-    """The way into this scene; ``type`` is a name of ffmpeg's xfade filter, or ``none``."""
-
-    type: str = "fade"
-    duration: Annotated[float, Field(gt=0, le=5)] = 0.4
-
-
-class Padding(Model):
-    """Silence around the narration, in seconds; ``between`` stands after a scene but the last."""
-
-    before: Seconds = 0.1
-    after: Seconds = 0.2
-    between: Seconds = 0.0
-
-
-class Ducking(Model):
-    """How far music steps back under speech; ``attack`` and ``release`` in seconds."""
-
-    amount_db: Annotated[float, Field(ge=0, le=40)] = 12.0
-    attack: Annotated[float, Field(gt=0, le=2)] = 0.05
-    release: Annotated[float, Field(gt=0, le=9)] = 0.5
-
-
-class Music(Model):
-    """Music under the film; ``scenes`` is "1-3", "2" or "2-", counted from 1."""
-
-    src: Path
-    volume: Fraction = 0.25
-    ducking: Ducking | None = Ducking()
-    fade_in: Seconds = 0.5
-    fade_out: Seconds = 1.5
-    loop: bool = True
-    scenes: Annotated[str, Field(pattern=r"^\d+(-\d*)?$")] | None = None
-
-
-class Watermark(Model):
-    """A picture or words in a corner of every scene; exactly one of ``src`` and ``text``."""
-
-    src: Path | None = None
-    text: str | None = None
-    position: Position = "top-right"
-    opacity: Fraction = 0.6
-    scale: Annotated[float, Field(gt=0, le=1)] = 0.12
-
-
-class Disclosure(Model):
-    """Says that a presenter is synthetic: a label in the picture and a note in the metadata."""
-
-    label: str | None = "AI-generated presenter"
-    position: Position = "bottom-left"
-    metadata: bool = True
+    portrait: Annotated[Path | None, note("picture of the face")] = None
+    voice: Annotated[Voice, note("how the speaker sounds")] = Voice()
+    avatar: Annotated[Avatar, note("how the speaker is shown")] = Avatar()
 
 
 class Limits(Model):
-    """Fences for the whole film. ``allow_upload: false`` keeps faces and voices on the machine."""
+    """Fences for the whole film."""
 
-    max_cost: Annotated[float, Field(ge=0)] | None = None
-    allow_upload: bool = True
+    max_cost: Annotated[Number | None, Field(ge=0), note("what the film may cost at most")] = None
+    allow_upload: Annotated[Flag, note("`false` keeps faces and voices on this machine")] = True
 
 
 class Output(Model):
-    """What comes out. ``preset`` gives size and fps; ``loudness`` is in LUFS."""
+    """What comes out."""
 
-    preset: str | None = None
-    size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = None
-    aspect_ratio: Annotated[str, Field(pattern=r"^\d+:\d+$")] | None = None
-    fps: Annotated[int, Field(ge=1, le=120)] | None = None
-    quality: Quality | None = None
-    path: Path | None = None
-    loudness: Annotated[float, Field(ge=-40, le=-5)] = -14.0
-    thumbnail: bool = False
+    preset: Annotated[str | None, note("size and frame rate by name")] = None
+    size: Annotated[
+        str | None, Field(pattern=r"^[0-9]{1,6}x[0-9]{1,6}$"), note('"1080x1920", made even')
+    ] = None
+    aspect_ratio: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9]{1,4}:[0-9]{1,4}$"),
+        note('"9:16"; the shorter side stays the preset\'s'),
+    ] = None
+    fps: Annotated[Whole | None, Field(ge=1, le=120), note("frames a second")] = None
+    quality: Annotated[Quality | None, note("of the picture's encoding")] = None
+    path: Annotated[Path | None, note("where the film goes (.mp4)")] = None
+    loudness: Annotated[Number, Field(ge=-40, le=-5), note("LUFS")] = -14.0
+    thumbnail: Annotated[Flag, note("a picture file beside the film")] = False
+
+
+_ONE_LENGTH: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["duration"], "properties": {"duration": {"type": "number"}}},
+        {
+            "anyOf": [
+                {"required": ["text"], "properties": {"text": {"type": "string"}}},
+                {"required": ["audio"], "properties": {"audio": {"type": "string"}}},
+            ]
+        },
+    ]
+}
 
 
 class Scene(Model):
-    """One scene. Exactly one of ``text``, ``audio``, ``duration`` sets its length; ``text`` may
-    accompany ``audio``: then it is the caption. ``visual`` (Python only) is a MoviePy clip or a
-    function of the duration in seconds that returns one; it replaces the background."""
+    """One scene. Exactly one of `text`, `audio`, `duration` sets its length; `text` may
+    accompany `audio`: then it is the caption.
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] | None = None
-    speaker: str | None = None
-    text: str | None = None
-    audio: Path | None = None
-    duration: Annotated[float, Field(gt=0, le=36_000)] | None = None
-    avatar: Avatar = Avatar()
-    background: Background | str | None = None
-    overlays: tuple[Overlay, ...] = ()
-    captions: Captions | bool | None = None
-    transition: Transition | None = None
-    padding: Padding | None = None
-    visual: Any = Field(default=None, exclude=True)
+    `visual` (Python only) is a MoviePy clip or a function of the duration in seconds that returns
+    one; it replaces the background.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_ONE_LENGTH)
+
+    id: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"),
+        note("unique name; by default `scene-1`, `scene-2` ..."),
+    ] = None
+    speaker: Annotated[str | None, note("a name in `speakers`")] = None
+    text: Annotated[str | None, note("what is spoken, with markup")] = None
+    audio: Annotated[Path | None, note("a recording to use as narration")] = None
+    duration: Annotated[
+        Number | None, Field(gt=0, le=36_000), note("seconds of a scene without narration")
+    ] = None
+    avatar: Annotated[Avatar, note("the presenter in this scene")] = Avatar()
+    background: Annotated[AnyBackground | None, note("what is behind; a colour or a path")] = None
+    overlays: Annotated[tuple[Overlay, ...], note("pictures and words on top")] = ()
+    captions: Annotated[AnyCaptions | None, note("look, or `false` for none")] = None
+    transition: Annotated[Transition | None, note("the way into this scene")] = None
+    padding: Annotated[Padding | None, note("silence around the narration")] = None
+    visual: Annotated[SkipJsonSchema[Any], note("Python only: a MoviePy clip")] = Field(
+        default=None, exclude=True
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Scene:
+        narrated = self.text is not None or self.audio is not None
+        if narrated == (self.duration is not None):
+            raise ValueError(
+                'the length is set twice: keep either "duration" or the narration.'
+                if narrated
+                else 'nothing sets its length: give "text", "audio" or "duration".'
+            )
+        return self
 
 
 class VideoScript(Model):
     """A whole film as it is written."""
 
-    version: Literal["1"] = "1"
-    title: str = ""
-    description: str = ""
-    language: str = "en-US"
-    variables: dict[str, str | int | float] = Field(default_factory=dict)
-    output: Output = Output()
-    speakers: dict[str, Speaker] = Field(default_factory=dict)
-    avatar: Avatar = Avatar()
-    voice: Voice = Voice()
-    background: Background | str | None = None
-    captions: Captions | bool | None = None
-    transition: Transition | None = None
-    padding: Padding | None = None
-    pronunciations: dict[str, str] = Field(default_factory=dict)
-    music: Music | None = None
-    watermark: Watermark | None = None
-    disclosure: Disclosure | None = None
-    limits: Limits = Limits()
-    scenes: Annotated[tuple[Scene, ...], Field(min_length=1)]
+    version: Annotated[Version, note("of this format")] = "1"
+    title: Annotated[str, note("into the file's metadata")] = ""
+    description: Annotated[str, note("into the file's metadata")] = ""
+    language: Annotated[Language, note("BCP-47, such as `en-US` or `vi-VN`")] = "en-US"
+    variables: Annotated[dict[str, Variable], note("`{{name}}` in every text and path")] = Field(
+        default_factory=dict
+    )
+    output: Annotated[Output, note("what comes out")] = Output()
+    speakers: Annotated[dict[str, Speaker], note("who presents, by name")] = Field(
+        default_factory=dict
+    )
+    avatar: Annotated[Avatar, note("defaults for every presenter")] = Avatar()
+    voice: Annotated[Voice, note("defaults for every speaker")] = Voice()
+    background: Annotated[AnyBackground | None, note("default for every scene")] = None
+    captions: Annotated[AnyCaptions | None, note("default for every scene")] = None
+    transition: Annotated[Transition | None, note("default for every scene")] = None
+    padding: Annotated[Padding | None, note("default for every scene")] = None
+    pronunciations: Annotated[dict[str, str], note("written word: spoken form")] = Field(
+        default_factory=dict
+    )
+    music: Annotated[Music | None, note("under the film")] = None
+    watermark: Annotated[Watermark | None, note("over the film")] = None
+    disclosure: Annotated[Disclosure | None, note("says that a presenter is synthetic")] = None
+    limits: Annotated[Limits, note("fences for the whole film")] = Limits()
+    scenes: Annotated[tuple[Scene, ...], Field(min_length=1), note("in order")]
