@@ -22,6 +22,7 @@ from renderer.script.fields import (
     Share,
     Variable,
     Version,
+    Whole,
     note,
 )
 from renderer.script.looks import (
