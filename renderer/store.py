@@ -24,6 +24,7 @@ from avatar_core.errors import EnvironmentFault
 # Changes when what is stored under a key would be read differently.
 FORMAT = 1
 _LOCK_POLL_SECONDS = 0.05
+_HOME_LOCK = "owner.lock"
 
 
 def default_cache_dir() -> Path:
@@ -78,6 +79,7 @@ class Store:
         try:
             (self.root / "tmp").mkdir(parents=True, exist_ok=True)
             (self.root / "locks").mkdir(exist_ok=True)
+            self._home, self._home_lock = self._move_in()
         except OSError as failure:
             raise EnvironmentFault(
                 f"The cache folder {root} cannot be used: {failure.strerror or failure}.",
@@ -113,7 +115,7 @@ class Store:
         found = self.find(kind, key)
         if found is not None:
             return found
-        with self._locked(f"{kind}-{key}", cancel or CancelToken()):
+        with self.locked(kind, key, cancel or CancelToken()):
             found = self.find(kind, key)
             if found is not None:
                 return found
@@ -142,7 +144,7 @@ class Store:
     def work_dir(self) -> Iterator[Path]:
         """A private folder with a short ASCII name, removed at the end whatever happens."""
         try:
-            path = Path(tempfile.mkdtemp(prefix="w", dir=self.root / "tmp"))
+            path = Path(tempfile.mkdtemp(prefix="w", dir=self._home))
         except OSError as failure:
             raise _as_fault(failure, self.root) from failure
         try:
@@ -151,9 +153,14 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _locked(self, name: str, cancel: CancelToken) -> Iterator[None]:
+    def locked(self, kind: str, key: str, cancel: CancelToken) -> Iterator[None]:
+        """Hold a key against every other thread and process; waiting can be cancelled.
+
+        Keys that begin alike share a lock, so that the number of lock files stays small: never
+        take two of one kind at once.
+        """
         # The lock dies with its process, so a killed maker never blocks the next one.
-        lock = filelock.FileLock(self.root / "locks" / f"{name[:80]}.lock")
+        lock = filelock.FileLock(self.root / "locks" / f"{kind}-{key[:2]}.lock")
         while True:
             cancel.check()
             try:
@@ -165,6 +172,22 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def _move_in(self) -> tuple[Path, filelock.BaseFileLock]:
+        """A folder for this store's unfinished work, after those of dead processes are cleared.
+
+        A living store holds the lock in its folder; a lock that can be had has no owner.
+        """
+        with filelock.FileLock(self.root / "locks" / "tmp.lock"):
+            for left in (self.root / "tmp").iterdir():
+                with contextlib.suppress(filelock.Timeout, OSError):
+                    with filelock.FileLock(left / _HOME_LOCK, timeout=0):
+                        pass
+                    shutil.rmtree(left, ignore_errors=True)
+            home = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            lock = filelock.FileLock(home / _HOME_LOCK)
+            lock.acquire()
+            return home, lock
 
     def _note(self, kind: str, key: str) -> Path:
         return self.root / kind / key[:2] / f"{key}.json"

@@ -1,0 +1,277 @@
+"""One render from film to MP4: scenes side by side, then joins, sound and assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from avatar_core.backend import FREE, Job
+from avatar_core.cancel import CancelToken
+from avatar_core.chain import Outcome, TrailEntry
+from avatar_core.errors import Cancelled
+from avatar_core.events import (
+    AttemptEnded,
+    EventBus,
+    RenderStarted,
+    SceneFinished,
+    StageProgress,
+    Warned,
+)
+from renderer.delivery import Delivery, deliver
+from renderer.film import Film, FilmScene
+from renderer.joins import make_join
+from renderer.presenting import Presenting
+from renderer.result import RenderResult, SceneResult
+from renderer.segments import SceneCut, make_segment
+from renderer.soundtrack import make_master, sound_plan
+from renderer.speech.narration import Narration, Narrator
+from renderer.store import Artifact, FileHashes, Store
+from renderer.timeline import SceneLength, SceneTiming, Timeline, lay_out
+from renderer.visuals import Visuals
+
+SCENE_STAGES = ("speech", "avatar", "segment")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeScene:
+    """A scene whose segment is ready."""
+
+    cut: SceneCut
+    segment: Artifact
+    outcome: Outcome | None
+
+
+class Production:
+    """Everything that one render holds; used once."""
+
+    def __init__(
+        self,
+        film: Film,
+        *,
+        narrator: Narrator,
+        presenting: Callable[[Callable[[str, TrailEntry], None]], Presenting],
+        store: Store,
+        hashes: FileHashes,
+        executor: Executor,
+        bus: EventBus,
+        cancel: CancelToken,
+    ) -> None:
+        self._film = film
+        self._narrator = narrator
+        self._presenting = presenting(self._tell_attempt)
+        self._store = store
+        self._hashes = hashes
+        self._executor = executor
+        self._bus = bus
+        # Its own switch: after a failure the other scenes stop, the caller's token stays.
+        self._cancel = CancelToken(parent=cancel)
+        self._visuals = Visuals(film, store, self._cancel)
+
+    def run(self, target: Path) -> RenderResult:
+        """Render the film to ``target``; raises `Cancelled`, `InputError`, `AvatarError`."""
+        film = self._film
+        self._bus.emit(
+            RenderStarted(
+                title=film.title, scenes=tuple(s.id for s in film.scenes), stages=SCENE_STAGES
+            )
+        )
+        for warning in film.warnings:
+            self._bus.emit(Warned(message=warning))
+        narrations = self._side_by_side(self._narrate, film.scenes)
+        timeline = lay_out(scene_lengths(film, narrations), film.fps)
+        numbers = range(len(film.scenes))
+        made = self._side_by_side(
+            lambda i: self._make_scene(film.scenes[i], timeline.scenes[i], narrations[i]), numbers
+        )
+        delivery = self._deliver(made, timeline, target)
+        return self._result(made, timeline, delivery)
+
+    def _side_by_side(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """``work`` on every item by the executor; the first real failure stops the rest."""
+        futures: list[Future[R]] = [self._executor.submit(work, item) for item in items]
+        try:
+            done, pending = wait(futures, return_when=FIRST_EXCEPTION)
+            if pending:
+                self._stop(futures)
+        except BaseException:
+            self._stop(futures)
+            raise
+        failures = [f.exception() for f in futures if not f.cancelled() and f.exception()]
+        # The cancelled ones are a consequence: what counts is why.
+        for failure in sorted(failures, key=lambda f: isinstance(f, Cancelled)):
+            if failure is not None:
+                raise failure
+        return [future.result() for future in futures]
+
+    def _stop(self, futures: Sequence[Future[R]]) -> None:
+        self._cancel.cancel()
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+    def _narrate(self, scene: FilmScene) -> Narration:
+        self._cancel.check()
+        tell = self._teller(scene.id, "speech")
+        with self._store.work_dir() as work:
+            job = Job(work, cancel=self._cancel, on_progress=tell)
+            narration = self._narrator.narrate(scene, job)
+        for attempt in narration.trail:
+            self._bus.emit(
+                AttemptEnded(
+                    scene=scene.id,
+                    kind="speech",
+                    backend=attempt.engine,
+                    category=attempt.category,
+                    message=attempt.message,
+                    advice=attempt.advice,
+                    seconds=attempt.seconds,
+                    skipped=attempt.skipped,
+                    cached=attempt.cached,
+                )
+            )
+        tell(1.0, "")
+        return narration
+
+    def _make_scene(
+        self, scene: FilmScene, timing: SceneTiming, narration: Narration
+    ) -> MadeScene:
+        self._cancel.check()
+        tell = self._teller(scene.id, "avatar")
+        outcome = self._presenting.present(scene, narration, self._cancel, tell)
+        tell(1.0, "")
+        visual = self._visuals.video(scene, timing)
+        clip = outcome.clip if outcome else None
+        cut = SceneCut(self._film, scene, timing, narration, clip, visual)
+        compose = self._teller(scene.id, "segment")
+        segment = make_segment(
+            cut, self._store, self._hashes, self._cancel, lambda fraction: compose(fraction, "")
+        )
+        compose(1.0, "")
+        made = MadeScene(cut, segment, outcome)
+        self._tell_scene(made)
+        return made
+
+    def _deliver(
+        self, made: Sequence[MadeScene], timeline: Timeline, target: Path
+    ) -> Delivery:
+        joins = self._joins(made)
+        sound = sound_plan(self._film, [m.cut for m in made], timeline, self._visuals.sounds)
+        tell = self._teller(None, "sound")
+        tell(0.0, "")
+        master = make_master(sound, self._store, self._hashes, self._cancel)
+        tell(1.0, "")
+        film_teller = self._teller(None, "film")
+        return deliver(
+            self._film,
+            [m.cut for m in made],
+            [m.segment.path for m in made],
+            joins,
+            master,
+            timeline,
+            target,
+            hashes=self._hashes,
+            store=self._store,
+            cancel=self._cancel,
+            on_progress=lambda fraction: film_teller(fraction, ""),
+        )
+
+    def _joins(self, made: Sequence[MadeScene]) -> Mapping[int, Path]:
+        """The joins by the number of the scene that they lead into."""
+        numbers = [i for i, m in enumerate(made) if i and m.cut.timing.head]
+        tell = self._teller(None, "joins")
+
+        def join(i: int) -> Path:
+            self._cancel.check()
+            return make_join(
+                made[i - 1].cut, made[i - 1].segment.path, made[i].cut, made[i].segment.path,
+                self._store, self._hashes, self._cancel,
+            )  # fmt: skip
+
+        paths = self._side_by_side(join, numbers)
+        tell(1.0, "")
+        return dict(zip(numbers, paths, strict=True))
+
+    def _result(
+        self, made: Sequence[MadeScene], timeline: Timeline, delivery: Delivery
+    ) -> RenderResult:
+        return RenderResult(
+            path=delivery.path,
+            seconds=timeline.seconds,
+            scenes=tuple(scene_result(m) for m in made),
+            captions=delivery.captions,
+            thumbnail=delivery.thumbnail,
+            loudness=delivery.loudness,
+            warnings=self._film.warnings,
+        )
+
+    def _tell_scene(self, made: MadeScene) -> None:
+        result = scene_result(made)
+        for warning in result.warnings:
+            self._bus.emit(Warned(message=warning, scene=result.id))
+        self._bus.emit(SceneFinished(**result.summary()))
+
+    def _tell_attempt(self, scene: str, entry: TrailEntry) -> None:
+        self._bus.emit(
+            AttemptEnded(
+                scene=scene,
+                kind="avatar",
+                backend=entry.backend,
+                category=entry.category,
+                message=entry.message,
+                advice=entry.advice,
+                seconds=entry.seconds,
+                skipped=entry.skipped,
+                cached=entry.cached,
+            )
+        )
+
+    def _teller(self, scene: str | None, stage: str) -> Callable[[float, str], None]:
+        def tell(fraction: float, message: str) -> None:
+            self._bus.emit(
+                StageProgress(scene=scene, stage=stage, fraction=fraction, message=message)
+            )
+
+        return tell
+
+
+def scene_lengths(film: Film, narrations: Sequence[Narration]) -> list[SceneLength]:
+    """What each scene asks of the timeline."""
+    return [
+        SceneLength(
+            narration.seconds,
+            before=scene.padding.before,
+            after=scene.padding.after,
+            between=scene.padding.between,
+            transition=scene.transition.duration if scene.transition else 0.0,
+        )
+        for scene, narration in zip(film.scenes, narrations, strict=True)
+    ]
+
+
+def scene_result(made: MadeScene) -> SceneResult:
+    """What the caller learns of a scene."""
+    cut, outcome = made.cut, made.outcome
+    fresh = outcome is not None and not outcome.cached
+    return SceneResult(
+        id=cut.scene.id,
+        backend=outcome.clip.backend if outcome else None,
+        degraded=cut.narration.degraded or bool(outcome and outcome.degraded),
+        cached=not made.segment.fresh,
+        seconds=cut.timing.frames / cut.film.fps,
+        cost=outcome.clip.cost if outcome and fresh else FREE,
+        trail=outcome.trail if outcome else (),
+        speech_trail=cut.narration.trail,
+        warnings=(*cut.narration.warnings, *(outcome.clip.warnings if outcome else ())),
+    )
+
+
+def only_scenes(film: Film, wanted: Sequence[str] | None) -> Film:
+    """The film with the scenes ``wanted`` alone, in the film's order."""
+    if wanted is None:
+        return film
+    return replace(film, scenes=tuple(s for s in film.scenes if s.id in set(wanted)))

@@ -1,0 +1,239 @@
+"""SmartVideoRenderer: the public face of the project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from avatar_core.backend import AvatarBackend
+from avatar_core.backend_options import check_backend_names
+from avatar_core.cancel import CancelToken
+from avatar_core.chain import TrailEntry
+from avatar_core.errors import Cancelled, InputError
+from avatar_core.events import Event, EventBus
+from avatar_core.nearest import did_you_mean
+from avatar_core.plugins import load_plugins
+from avatar_core.settings import load_settings
+from renderer.assemble import check_target
+from renderer.film import Film
+from renderer.presenting import OpenBackends, Presenting
+from renderer.production import Production, only_scenes
+from renderer.result import RenderResult
+from renderer.script.models import Scene, VideoScript
+from renderer.script.resolve import ResolveDefaults, load_film
+from renderer.speech.narration import Narrator
+from renderer.store import FileHashes, Store, default_cache_dir
+
+Script = Path | str | VideoScript | Mapping[str, Any] | Sequence[Scene]
+BackendChoice = str | AvatarBackend | Sequence[str | AvatarBackend]
+# More encoders at once than this only take memory from each other.
+_MOST_WORKERS = 4
+_STILL = "static"
+
+
+class SmartVideoRenderer:
+    """Renders scene scripts, each presenter by the backend of your choice.
+
+    ``avatar_backend`` is a name ("colab"), a chain (a list: the first is preferred), or an
+    `AvatarBackend`; by default the settings' (AVATAR_BACKEND, avatar.toml). Whatever it is, a
+    scene that it cannot make falls back, at last to a still picture. ``use_ai_avatar=False``
+    renders every presenter as a still. ``config`` is a settings file (default: ``avatar.toml``
+    in the working folder), ``overrides`` are settings by dotted name, ``workers`` is how many
+    scenes are made at once. ``on_event`` hears everything that happens, from any thread.
+
+    Raises `InputError` at once for names and settings that do not exist.
+    """
+
+    def __init__(
+        self,
+        avatar_backend: BackendChoice | None = None,
+        *,
+        use_ai_avatar: bool | None = None,
+        config: Path | str | None = None,
+        workers: int | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        names, self._given = _split_choice(avatar_backend)
+        arguments: dict[str, Any] = {
+            **(overrides or {}),
+            "backend": names[0] if names else (overrides or {}).get("backend"),
+            "fallback": names[1:] if len(names) > 1 else (overrides or {}).get("fallback"),
+            "use_ai_avatar": use_ai_avatar,
+            "workers": workers,
+        }
+        arguments = {**(overrides or {}), **{k: v for k, v in arguments.items() if v is not None}}
+        self._bus = EventBus(*([on_event] if on_event else []))
+        self._plugins = load_plugins(self._bus)
+        self._cancel = cancel or CancelToken()
+        self._load(arguments, Path(config) if config is not None else None)
+
+    def _load(self, arguments: Mapping[str, Any], config: Path | None) -> None:
+        given_names = set(self._given)
+        self.loaded = load_settings(arguments, config)
+        self.settings = self.loaded.settings
+        if not given_names & {self.settings.backend, *self.settings.fallback}:
+            check_backend_names(
+                self.loaded, self._plugins.backends, tables=self._plugins.complete
+            )
+        self._store: Store | None = None
+        self._hashes = FileHashes()
+
+    def render(
+        self,
+        script: Script,
+        output: Path | str | None = None,
+        *,
+        scenes: Sequence[str] | None = None,
+        variables: Mapping[str, str | int | float] | None = None,
+    ) -> RenderResult:
+        """Render ``script`` (a path, a mapping, a `VideoScript` or a list of `Scene`).
+
+        The film goes to ``output``, else to the script's ``output.path``, else beside the working
+        folder under the script's name. ``scenes`` restricts it to some scene ids, ``variables``
+        override the script's.
+
+        Raises `InputError` for mistakes in the script, `AvatarError` when a scene could not be
+        made at all, `EnvironmentFault` for what the machine lacks, `Cancelled` after `cancel`.
+        """
+        film = self._chosen(self.check(script, variables=variables), scenes)
+        target = check_target(_target(film, output))
+        store = self._open_store()
+        result = self._produce(film, target, store)
+        self._bus.emit(result.event())
+        return result
+
+    def render_scene(
+        self, script: Script, scene: str, output: Path | str | None = None
+    ) -> RenderResult:
+        """Render one scene alone, as it is in the film but without transitions."""
+        film = self._chosen(self.check(script), [scene])
+        beside = _target(film, None)
+        target = Path(output) if output else beside.with_name(f"{beside.stem}-{scene}.mp4")
+        return self.render(script, target, scenes=[scene])
+
+    def check(
+        self, script: Script, *, variables: Mapping[str, str | int | float] | None = None
+    ) -> Film:
+        """Read ``script`` and check everything that can be checked without rendering."""
+        film = load_film(script, defaults=self._defaults(), variables=variables)
+        backends = self._backends()
+        for scene in film.scenes:
+            if scene.presenter is not None:
+                for name in scene.presenter.backends:
+                    backends.options(name, scene.presenter.options.get(name, {}))
+        return film
+
+    def cancel(self) -> None:
+        """Stop the running render from another thread; what is finished is kept."""
+        self._cancel.cancel()
+
+    def close(self) -> None:
+        """Nothing is held between two renders; here so that ``with`` reads naturally."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _produce(self, film: Film, target: Path, store: Store) -> RenderResult:
+        backends = self._backends()
+        narrator = Narrator(self._plugins.engines, store, self._hashes)
+
+        def presenting(on_attempt: Callable[[str, TrailEntry], None]) -> Presenting:
+            return Presenting(film, backends, store, self._hashes, on_attempt)
+
+        executor = ThreadPoolExecutor(self._worker_count(), thread_name_prefix="scene")
+        try:
+            return Production(
+                film,
+                narrator=narrator,
+                presenting=presenting,
+                store=store,
+                hashes=self._hashes,
+                executor=executor,
+                bus=self._bus,
+                cancel=self._cancel,
+            ).run(target)
+        except KeyboardInterrupt:
+            self._cancel.cancel()
+            raise Cancelled("cancelled") from None
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+            narrator.close()
+            backends.close()
+
+    def _backends(self) -> OpenBackends:
+        return OpenBackends(self._plugins.backends, self.loaded, self._given)
+
+    def _worker_count(self) -> int:
+        return self.settings.workers or max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
+
+    def _open_store(self) -> Store:
+        if self._store is None:
+            self._store = Store(self.settings.cache_dir or default_cache_dir())
+        return self._store
+
+    def _defaults(self) -> ResolveDefaults:
+        settings = self.settings
+        return ResolveDefaults(
+            backend=settings.backend,
+            fallback=settings.fallback,
+            only_backend=None if settings.use_ai_avatar else _STILL,
+            preset=settings.video.preset,
+            quality=settings.video.quality,
+            engine=settings.speech.engine,
+            engine_fallback=settings.speech.fallback,
+            voice=settings.speech.voice,
+            known_backends=(*self._plugins.backends.names(), *self._given),
+            known_engines=self._plugins.engines.names(),
+        )
+
+    def _chosen(self, film: Film, scenes: Sequence[str] | None) -> Film:
+        known = [scene.id for scene in film.scenes]
+        for wanted in scenes or ():
+            if wanted not in known:
+                raise InputError(
+                    f"There is no scene {wanted!r}.",
+                    file=film.source,
+                    advice=did_you_mean(wanted, known),
+                )
+        if scenes is not None and not scenes:
+            raise InputError("No scene is chosen.", advice="Name at least one scene id.")
+        return only_scenes(film, scenes)
+
+
+def _split_choice(
+    choice: BackendChoice | None,
+) -> tuple[list[str], dict[str, AvatarBackend]]:
+    """Names in their order, and the instances among them by name."""
+    if choice is None:
+        return [], {}
+    items = [choice] if isinstance(choice, str | AvatarBackend) else list(choice)
+    if not items:
+        raise InputError(
+            "avatar_backend is an empty list.", advice="Name at least one backend, or leave it out."
+        )
+    given = {item.name: item for item in items if isinstance(item, AvatarBackend)}
+    return [item if isinstance(item, str) else item.name for item in items], given
+
+
+def _target(film: Film, output: Path | str | None) -> Path:
+    if output is not None:
+        return Path(output)
+    if film.path is not None:
+        return film.path
+    return Path(f"{film.source.stem if film.source else 'film'}.mp4")
+
+

@@ -1,0 +1,94 @@
+"""What a render gives back: the film, and for every scene who made it and what fell back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avatar_core.backend import FREE, Cost
+from avatar_core.chain import TrailEntry
+from avatar_core.events import RenderFinished
+from renderer.speech.narration import SpeechAttempt
+
+if TYPE_CHECKING:
+    from moviepy import VideoFileClip
+
+
+@dataclass(frozen=True, slots=True)
+class SceneResult:
+    """One scene of the film.
+
+    ``backend`` made its presenter (None: nobody is seen); ``degraded`` says that a presenter or a
+    voice is not the one asked for first; ``cached`` that nothing had to be made; ``seconds`` is
+    the scene's length in the film; ``cost`` what this render paid.
+    """
+
+    id: str
+    backend: str | None
+    degraded: bool
+    cached: bool
+    seconds: float
+    cost: Cost = FREE
+    trail: tuple[TrailEntry, ...] = ()
+    speech_trail: tuple[SpeechAttempt, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """The scene as the last JSON line shows it."""
+        return {
+            "id": self.id,
+            "backend": self.backend,
+            "degraded": self.degraded,
+            "cached": self.cached,
+            "seconds": round(self.seconds, 3),
+            "cost": float(self.cost.amount),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """A finished film. ``loudness`` is measured (LUFS), None for a silent film."""
+
+    path: Path
+    seconds: float
+    scenes: tuple[SceneResult, ...]
+    captions: tuple[Path, ...] = ()
+    thumbnail: Path | None = None
+    loudness: float | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def degraded(self) -> bool:
+        return any(scene.degraded for scene in self.scenes)
+
+    @property
+    def cost(self) -> Cost:
+        return total_cost([scene.cost for scene in self.scenes])
+
+    def clip(self) -> VideoFileClip:
+        """The film as a MoviePy clip; close it after use."""
+        from moviepy import VideoFileClip
+
+        return VideoFileClip(str(self.path))
+
+    def event(self) -> RenderFinished:
+        """The last event of the render."""
+        return RenderFinished(
+            path=str(self.path),
+            degraded=self.degraded,
+            cost=float(self.cost.amount),
+            currency=self.cost.currency,
+            seconds=round(self.seconds, 3),
+            scenes=tuple(scene.summary() for scene in self.scenes),
+            captions=tuple(str(path) for path in self.captions),
+            loudness=self.loudness,
+        )
+
+
+def total_cost(costs: Sequence[Cost]) -> Cost:
+    total = FREE
+    for cost in costs:
+        total = total + cost
+    return total
