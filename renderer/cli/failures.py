@@ -1,0 +1,123 @@
+"""From an exception to what the user reads and the exit code a program sees."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avatar_core.errors import AvatarError, Cancelled, EnvironmentFault, InputError
+from renderer.cli import streams
+from renderer.cli.cancelling import CANCELLED
+
+FAILED, WRONG_INPUT, DEGRADED, CANCELLED_CODE = 1, 2, 3, 130
+
+_REPORT = (
+    "This is a bug in avatar-core, not a mistake of yours. Please report it with the file "
+    "below, and say what you ran."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure told to a person (``text``) and to a program (everything else).
+
+    ``kind`` is ``input`` (exit code 2), ``environment``, ``backend`` or ``bug`` (1), or
+    ``cancelled`` (130).
+    """
+
+    kind: str
+    exit_code: int
+    text: str
+    message: str
+    advice: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The last JSON line of a command that failed."""
+        return {
+            "event": "failed",
+            "kind": self.kind,
+            "exit_code": self.exit_code,
+            "message": self.message,
+            "advice": self.advice,
+            "details": self.details,
+        }
+
+
+def debugging() -> bool:
+    """Whether AVATAR_DEBUG asks for tracebacks and log records."""
+    return os.environ.get("AVATAR_DEBUG", "") not in ("", "0")
+
+
+def explain(error: BaseException) -> Failure:
+    """What ``error`` means; an error that nobody foresaw leaves its traceback in a file."""
+    if isinstance(error, Cancelled | KeyboardInterrupt):
+        return Failure("cancelled", CANCELLED_CODE, CANCELLED, CANCELLED)
+    if isinstance(error, InputError):
+        place = _place(error)
+        return Failure("input", WRONG_INPUT, str(error), error.message, error.advice, place)
+    if isinstance(error, EnvironmentFault):
+        return Failure("environment", FAILED, str(error), error.message, error.advice)
+    if isinstance(error, AvatarError):
+        text, details = f"{error.message} {error.advice}", {"category": str(error.category)}
+        return Failure("backend", FAILED, text, error.message, error.advice, details)
+    if isinstance(error, MemoryError):
+        message, advice = "The memory is full.", "Render with --workers 1."
+        return Failure("environment", FAILED, f"{message} {advice}", message, advice)
+    return _bug(error)
+
+
+def show(failure: Failure, error: BaseException) -> None:
+    """Print the failure on standard error; the traceback only where AVATAR_DEBUG asks for it."""
+    console = streams.err()
+    if debugging() and failure.kind != "cancelled":
+        console.print("".join(traceback.format_exception(error)), end="")
+    style = "yellow" if failure.kind == "cancelled" else "red"
+    console.print(streams.printable(failure.text), style=style)
+
+
+def _place(error: InputError) -> dict[str, Any]:
+    file = str(error.file) if error.file is not None else None
+    place = {"file": file, "line": error.line, "key": error.key}
+    return {name: value for name, value in place.items() if value is not None}
+
+
+def _bug(error: BaseException) -> Failure:
+    what = f"{type(error).__name__}: {error}"
+    log = _write_traceback(error)
+    where = f"\nThe details are in {log}" if log else "\nRun it again with AVATAR_DEBUG=1."
+    details = {"type": type(error).__name__, "log": str(log) if log else None}
+    return Failure("bug", FAILED, f"{what}\n{_REPORT}{where}", what, _REPORT, details)
+
+
+def _write_traceback(error: BaseException) -> Path | None:
+    """Keep the traceback where the user can find it; None when no folder can be written."""
+    # What is assigned may be a key or a token.
+    command = " ".join(re.sub(r"=.*", "=...", word) for word in sys.argv[1:])
+    told = "".join(traceback.format_exception(error))
+    text = f"avatar {command}\nPython {sys.version}\n\n{told}"
+    for folder in (_log_dir(), Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"avatar-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            path.write_text(text, encoding="utf-8")
+            return path
+    return None
+
+
+def _log_dir() -> Path:
+    # Not through the settings: they may be what is broken.
+    chosen = os.environ.get("AVATAR_CACHE_DIR")
+    if chosen:
+        return Path(chosen) / "logs"
+    import platformdirs
+
+    return Path(platformdirs.user_log_dir("avatar", appauthor=False))
