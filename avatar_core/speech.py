@@ -21,7 +21,10 @@ class TimedWord:
 
 @dataclass(frozen=True, slots=True)
 class TimedPhoneme:
-    """A spoken sound in IPA (one phoneme); ``start`` and ``end`` are seconds from the start."""
+    """A spoken sound in IPA (one phoneme); ``start`` and ``end`` are seconds from the start.
+
+    A stressed vowel carries its mark in front (``ˈaɪ``, ``ˌɪ``), a long one ``ː`` behind.
+    """
 
     ipa: str
     start: float
@@ -40,23 +43,29 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """Plain text to speak: markup and pronunciations are already resolved."""
+    """Plain text to speak: markup and pronunciations are already resolved.
+
+    ``recording`` is for the engine `file`, which plays it instead of speaking.
+    """
 
     text: str
     voice: Voice = field(default_factory=Voice)
+    recording: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
     """What an engine made: a mono WAV file (PCM) and what it knows of its timing.
 
-    ``words`` and ``phonemes`` are empty where the engine gives none; then they are estimated.
+    ``words`` (as they were spoken, in their order) and ``phonemes`` are empty where the engine
+    gives none; then words are estimated. ``warnings`` are sentences for the user.
     """
 
     path: Path
     duration: float
     words: tuple[TimedWord, ...] = ()
     phonemes: tuple[TimedPhoneme, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class SpeechEngine(ABC):
@@ -82,6 +91,10 @@ class SpeechEngine(ABC):
         Raises `AvatarError` with the category that fits (`unsupported` for a language or a
         voice the engine lacks, `connectivity` for an online engine without a network ...).
         """
+
+    def voices(self) -> tuple[str, ...]:
+        """The ids of the voices that can be named here and now; empty where there is no list."""
+        return ()
 
     def close(self) -> None:
         """Release what the engine holds (a child process, a model); safe to call twice."""

@@ -1,0 +1,1 @@
+"""Narration: text or a recording becomes sound with timed words and phonemes."""
