@@ -17,7 +17,7 @@ PREFIX = "AVATAR_"
 # Services tell their users to set these, so they are read as they are.
 AS_THEY_ARE = {"COLAB_API_URL": "backends.colab.url", "DID_API_KEY": "backends.did.api_key"}
 # Read by other parts directly from the environment, because they decide before settings exist.
-ENVIRONMENT_ONLY = frozenset({"AVATAR_PLUGINS", "AVATAR_FFMPEG"})
+ENVIRONMENT_ONLY = frozenset({"AVATAR_PLUGINS", "AVATAR_FFMPEG", "AVATAR_DEBUG"})
 
 
 @dataclass(frozen=True, slots=True)
