@@ -1,0 +1,224 @@
+"""Segments and the sound master become the film: packets are copied, sound is encoded once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avatar_core.backend import Size
+from avatar_core.cancel import CancelToken
+from avatar_core.errors import EnvironmentFault, InputError
+from renderer.aac import aac_packets, add_aac_stream
+from renderer.compose.packets import Packets, Restamper, SegmentFault
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_MUXER = {"movflags": "+faststart", "fflags": "bitexact"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``frames`` frames of a segment from its frame ``first`` (a key frame) on."""
+
+    path: Path
+    first: int
+    frames: int
+
+
+def _ignore(fraction: float) -> None:
+    del fraction
+
+
+def assemble(
+    parts: Sequence[Part],
+    sound: Path,
+    target: Path,
+    *,
+    size: Size,
+    fps: int,
+    metadata: Mapping[str, str] | None = None,
+    cancel: CancelToken | None = None,
+    on_progress: Callable[[float], None] = _ignore,
+) -> None:
+    """Write the film; it appears at ``target`` complete or not at all.
+
+    ``sound`` is the PCM master of the whole film. Raises `InputError` for a target that cannot be
+    used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for segments that do not
+    belong together.
+    """
+    check_target(target)
+    cancel = cancel or CancelToken()
+    target = target.absolute()
+    with _faults(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.parent / f".avatar-{uuid.uuid4().hex}.part"
+        try:
+            _write(parts, sound, draft, size, fps, dict(metadata or {}), cancel, on_progress)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+    on_progress(1.0)
+
+
+def check_target(target: Path) -> None:
+    """Raise `InputError` for a path at which no film can be written; cheap, so call it early."""
+    if target.is_dir():
+        raise InputError(
+            "The output path is a folder.", file=target, advice="Add a file name ending in .mp4."
+        )
+    if target.suffix.lower() != ".mp4":
+        raise InputError(
+            f"Films are written as MP4, not as {target.suffix or 'a file without ending'}.",
+            file=target,
+            advice="Give the output a name ending in .mp4.",
+        )
+    parent = target.absolute().parent
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        raise InputError(
+            f"{parent} is a file, so no folder can be made in it.",
+            file=target,
+            advice="Choose another output path.",
+        )
+    if not os.access(parent, os.W_OK):
+        raise _refused(target)
+
+
+def thumbnail(film: Path, target: Path) -> None:
+    """Save the picture one second into the film (or its middle) as JPEG or PNG."""
+    from PIL import Image
+
+    draft = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
+    picture = Image.fromarray(_frame_of(film))
+    with _faults(target):
+        try:
+            picture.save(draft, quality=90)
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _frame_of(film: Path) -> NDArray[np.uint8]:
+    import av
+
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        at = min(int(stream.average_rate or 1), stream.frames // 2)
+        frame = next(itertools.islice(container.decode(stream), at, None))
+        return frame.to_ndarray(format="rgb24").astype("uint8", copy=False)
+
+
+def _write(
+    parts: Sequence[Part],
+    sound: Path,
+    draft: Path,
+    size: Size,
+    fps: int,
+    metadata: dict[str, str],
+    cancel: CancelToken,
+    on_progress: Callable[[float], None],
+) -> None:
+    import av
+
+    total = sum(part.frames for part in parts)
+    with (
+        av.open(str(draft), "w", format="mp4", options=_MUXER) as output,
+        Packets(parts[0].path) as first,
+    ):
+        output.metadata.update(metadata)
+        stream = output.add_stream_from_template(first.stream)
+        audio = add_aac_stream(output)
+        stamp = Restamper(fps)
+        pending = aac_packets(sound, audio, total, fps)
+        heard = next(pending, None)
+        for packet in _pictures(parts, first, size):
+            cancel.check()
+            while heard is not None and _start(heard) <= stamp.frame / fps:
+                output.mux_one(heard)
+                heard = next(pending, None)
+            output.mux_one(stamp(packet, stream))
+            if stamp.frame % fps == 0:
+                on_progress(stamp.frame / total)
+        _drain(output, heard, pending)
+
+
+def _drain(
+    output: OutputContainer,
+    heard: av.Packet[AudioStream] | None,
+    pending: Iterator[av.Packet[AudioStream]],
+) -> None:
+    while heard is not None:
+        output.mux_one(heard)
+        heard = next(pending, None)
+
+
+def _start(packet: av.Packet[AudioStream]) -> float:
+    return float((packet.pts or 0) * packet.time_base)
+
+
+def _pictures(
+    parts: Sequence[Part], model: Packets, size: Size
+) -> Iterator[av.Packet[VideoStream]]:
+    """The packets of all parts, one segment open at a time."""
+    expected = _stream_header(model)
+    context = model.stream.codec_context
+    if Size(context.width, context.height) != size:
+        raise SegmentFault(f"{model.path.name} is {context.width}x{context.height}, not {size}")
+    for part in parts:
+        with Packets(part.path) as packets:
+            if _stream_header(packets) != expected:
+                raise SegmentFault(
+                    f"{part.path.name} was encoded otherwise than {model.path.name}: "
+                    "they cannot be joined by copy"
+                )
+            yield from packets.between(part.first, part.frames)
+
+
+def _stream_header(packets: Packets) -> bytes:
+    return bytes(packets.stream.codec_context.extradata or b"")
+
+
+@contextlib.contextmanager
+def _faults(target: Path) -> Iterator[None]:
+    """Tell a user's folder or disk from a fault of our own."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.errno in _FULL:
+            raise EnvironmentFault(
+                f"The disk is full: {target} could not be written.",
+                advice="Free some space and render again; finished scenes are kept.",
+            ) from failure
+        if failure.errno in _REFUSED:
+            raise _refused(target) from failure
+        if failure.errno in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EINVAL):
+            raise InputError(
+                f"The film cannot be written here: {failure.strerror}.",
+                file=target,
+                advice="Choose another output path.",
+            ) from failure
+        raise
+
+
+def _refused(target: Path) -> InputError:
+    return InputError(
+        "The film cannot be written here: the folder is write-protected.",
+        file=target,
+        advice="Choose another output path, or change the folder's permissions.",
+    )

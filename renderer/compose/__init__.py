@@ -1,0 +1,1 @@
+"""A scene becomes its silent segment: layers, layouts, encoding, joins."""

@@ -1,0 +1,70 @@
+"""How every segment is encoded: the same stream parameters, so that packets join without joints."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from renderer.script.models import Quality
+
+GOP_SECONDS = 2
+# Changes when the same spec would give other bytes; part of the cache key of a segment.
+REVISION = 1
+
+PRESETS: dict[Quality, tuple[str, int]] = {
+    "draft": ("ultrafast", 28),
+    "standard": ("veryfast", 20),
+    "high": ("medium", 17),
+}
+"""x264's preset and constant rate factor for each quality."""
+
+# x264's output depends on the number of its threads: a fixed one gives the same bytes anywhere.
+_THREADS = 4
+_TICKS_PER_FRAME = 512
+
+BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+_TAGS = "-color_range tv -color_primaries bt709 -color_trc bt709 -colorspace bt709".split()
+
+
+def gop(fps: int) -> int:
+    """Frames between two key frames at most."""
+    return GOP_SECONDS * fps
+
+
+def key_frames(edges: Sequence[int], frames: int, fps: int) -> list[int]:
+    """Where key frames stand: at every edge, and in between at most `gop` apart.
+
+    What lies between two edges is shared out evenly: a lone key frame before an edge would put
+    two of them side by side, which H.264 allows only with different numbers.
+    """
+    bounds = sorted({0, *(edge for edge in edges if 0 < edge < frames), frames})
+    found: list[int] = []
+    for begin, end in itertools.pairwise(bounds):
+        pieces = -(-(end - begin) // gop(fps))
+        found += [begin + (end - begin) * i // pieces for i in range(pieces)]
+    return found
+
+
+def encode_args(quality: Quality, fps: int, keys: Sequence[int], target: Path) -> list[str]:
+    """ffmpeg's output options for a silent segment with key frames at ``keys``.
+
+    Without B-frames a packet's two times are its frame's number, so that no edit list and no
+    reordering stands in the way of a join.
+    """
+    preset, crf = PRESETS[quality]
+    # Half a frame early: a time in a list is met by the first frame at or after it.
+    times = ",".join(f"{max(0.0, (key - 0.5) / fps):.6f}" for key in keys)
+    return [
+        *("-an -sn -dn -map_metadata -1 -c:v libx264 -pix_fmt yuv420p".split()),
+        *("-preset", preset, "-crf", str(crf), "-bf", "0", "-g", str(gop(fps))),
+        *("-sc_threshold", "0", "-threads", str(_THREADS), "-x264-params", "stitchable=1"),
+        *("-force_key_frames", times, "-forced-idr", "1", *_TAGS),
+        *("-fflags", "+bitexact", "-flags:v", "+bitexact+cgop", "-fps_mode", "passthrough"),
+        *("-video_track_timescale", str(ticks(fps)), "-f", "mp4", f"file:{target}"),
+    ]
+
+
+def ticks(fps: int) -> int:
+    """The time base of every segment and film, in ticks a second."""
+    return fps * _TICKS_PER_FRAME
