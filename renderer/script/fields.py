@@ -42,7 +42,9 @@ def _version(value: Any) -> Any:
 
 def _as_text(value: Any) -> Any:
     """A variable's number as text."""
-    return str(value) if type(value) in (int, float) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
 
 
 Version = Annotated[Literal["1"], BeforeValidator(_version), WithJsonSchema({"enum": ["1", 1]})]
