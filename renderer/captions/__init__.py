@@ -1,0 +1,1 @@
+"""Captions: words become cues, cues become burnt letters and sidecar files."""

@@ -1,0 +1,186 @@
+"""Timed words become cues: what is read at once, on the film's own frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from avatar_core.speech import TimedWord
+from renderer.captions.graphemes import columns, is_ideographic, is_unspaced, joined, pieces
+from renderer.script.models import Captions
+
+_SENTENCE_END = frozenset(".!?…。！？؟।")
+_CLAUSE_END = frozenset(",;:—–-，、；：،")
+_CLOSERS = "\"'”’)]}»」』）】》"
+_HARD_PAUSE = 0.7
+_SHORT_GAP = 0.35
+_MIN_SECONDS = 1.0
+_LINGER = 0.2
+_FIRST_LEAD = 0.5
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Words that are read together from ``start`` to ``end`` (seconds, each on a frame)."""
+
+    start: float
+    end: float
+    words: tuple[TimedWord, ...]
+
+    @property
+    def text(self) -> str:
+        """The words as running text, on one line."""
+        return joined([word.text for word in self.words])
+
+    def shifted(self, seconds: float) -> Cue:
+        """The same cue ``seconds`` later, for instance in film time."""
+        moved = (TimedWord(w.text, w.start + seconds, w.end + seconds) for w in self.words)
+        return Cue(self.start + seconds, self.end + seconds, tuple(moved))
+
+
+def split_cues(
+    words: Sequence[TimedWord], style: Captions, *, fps: int, until: float | None = None
+) -> tuple[Cue, ...]:
+    """Divide a narration's words (seconds from its start) into cues.
+
+    Sentences and pauses end a cue; within a sentence the cues are as few as ``max_words`` and
+    ``max_chars`` (in columns: a full-width character counts 2) allow, of like length, and end
+    at a comma rather than elsewhere. A word longer than the limit stands alone. Starts and ends
+    are frames; cues never overlap, short gaps between them are closed, and each stays for a
+    second where there is room. The first starts with the narration. The last may stay up to
+    ``until`` (seconds); without it, it ends with its last word.
+    """
+    tokens = _tokens(words)
+    groups = [group for sentence in _sentences(tokens) for group in _balanced(sentence, style)]
+    return _timed(groups, fps, until)
+
+
+def _tokens(words: Sequence[TimedWord]) -> list[TimedWord]:
+    tokens: list[TimedWord] = []
+    clock = 0.0
+    for word in words:
+        start = max(clock, word.start)
+        end = max(start, word.end)
+        clock = start
+        tokens += _divided(word.text, start, end)
+    return tokens
+
+
+def _divided(text: str, start: float, end: float) -> list[TimedWord]:
+    """Split a word that holds spaces or a script without them; time goes by length."""
+    parts: list[str] = []
+    for written in text.split():
+        split = pieces(written)
+        if not is_ideographic(split[-1][-1]) and is_unspaced(split[-1][-1]):
+            # In Thai and its kin a written space ends a phrase: it must survive the joining.
+            split[-1] += " "
+        parts += split
+    weights = [max(1, columns(part)) for part in parts]
+    total = sum(weights)
+    timed, done = [], 0
+    for part, weight in zip(parts, weights, strict=True):
+        begin = start + (end - start) * done / total
+        done += weight
+        timed.append(TimedWord(part, begin, start + (end - start) * done / total))
+    return timed
+
+
+def _sentences(tokens: Sequence[TimedWord]) -> list[list[TimedWord]]:
+    sentences: list[list[TimedWord]] = []
+    fresh = True
+    for i, token in enumerate(tokens):
+        if fresh:
+            sentences.append([])
+        sentences[-1].append(token)
+        following = tokens[i + 1] if i + 1 < len(tokens) else None
+        fresh = following is not None and _ends_sentence(token, following)
+    return sentences
+
+
+def _ends_sentence(token: TimedWord, following: TimedWord) -> bool:
+    if following.start - token.end >= _HARD_PAUSE:
+        return True
+    core = token.text.rstrip().rstrip(_CLOSERS)
+    # "e.g. this": a lower-case letter goes on with the sentence.
+    return bool(core) and core[-1] in _SENTENCE_END and not following.text[:1].islower()
+
+
+def _balanced(tokens: Sequence[TimedWord], style: Captions) -> list[list[TimedWord]]:
+    """The cheapest way to cut a sentence: few cues first, then like lengths and good breaks."""
+    count = len(tokens)
+    best = [0.0] + [math.inf] * count
+    origin = [0] * (count + 1)
+    for i in range(count):
+        for j in range(i + 1, count + 1):
+            load = _load(tokens[i:j], style)
+            if load > 1 + _TOLERANCE and j > i + 1:
+                break
+            cost = best[i] + 1 + load * load + _break_cost(tokens, j)
+            if cost < best[j]:
+                best[j], origin[j] = cost, i
+    groups, end = [], count
+    while end:
+        groups.append(list(tokens[origin[end] : end]))
+        end = origin[end]
+    return groups[::-1]
+
+
+def _load(tokens: Sequence[TimedWord], style: Captions) -> float:
+    """How full a cue is, as a share of the tighter limit."""
+    letters = columns(joined([token.text for token in tokens])) / style.max_chars
+    # A cluster of a script without spaces is about half a word.
+    words = sum(0.5 if is_unspaced(token.text[0]) else 1 for token in tokens) / style.max_words
+    return max(letters, words)
+
+
+def _break_cost(tokens: Sequence[TimedWord], at: int) -> float:
+    if at == len(tokens):
+        return 0.0
+    core = tokens[at - 1].text.rstrip().rstrip(_CLOSERS)
+    pause = tokens[at].start - tokens[at - 1].end
+    clause = 0.35 if core and core[-1] in _CLAUSE_END else 0.0
+    return -clause - min(0.3, max(0.0, pause))
+
+
+def _timed(groups: Sequence[list[TimedWord]], fps: int, until: float | None) -> tuple[Cue, ...]:
+    starts, merged = _starts(groups, fps)
+    cues = []
+    for i, (start, tokens) in enumerate(zip(starts, merged, strict=True)):
+        following = starts[i + 1] if i + 1 < len(starts) else None
+        end = _end(start, tokens, following, fps, until)
+        cues.append(Cue(start / fps, end / fps, tuple(tokens)))
+    return tuple(cues)
+
+
+def _starts(groups: Sequence[list[TimedWord]], fps: int) -> tuple[list[int], list[list[TimedWord]]]:
+    """The frame on which each cue starts; cues that fall on one frame become one."""
+    starts: list[int] = []
+    merged: list[list[TimedWord]] = []
+    for tokens in groups:
+        first = not starts and tokens[0].start <= _FIRST_LEAD
+        frame = 0 if first else round(tokens[0].start * fps)
+        if starts and frame <= starts[-1]:
+            merged[-1] += tokens
+        else:
+            starts.append(frame)
+            merged.append(list(tokens))
+    return starts, merged
+
+
+def _end(
+    start: int, tokens: Sequence[TimedWord], following: int | None, fps: int, until: float | None
+) -> int:
+    spoken = max(start + 1, math.ceil(tokens[-1].end * fps - _TOLERANCE))
+    if following is None and until is None:
+        return spoken
+    room = following if following is not None else math.floor((until or 0.0) * fps + _TOLERANCE)
+    if following is not None and following - spoken <= _SHORT_GAP * fps:
+        return following
+    wanted = max(start + round(_MIN_SECONDS * fps), spoken + round(_LINGER * fps))
+    return (
+        max(start + 1, min(wanted, room))
+        if following is not None
+        else max(spoken, min(wanted, room))
+    )
