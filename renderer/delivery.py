@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
-from avatar_core.speech import TimedWord
 from renderer.assemble import Part, assemble, thumbnail
 from renderer.captions.cues import Cue
 from renderer.captions.sidecar import write_sidecars
@@ -98,14 +97,8 @@ def film_cues(cuts: Sequence[SceneCut], timeline: Timeline) -> tuple[Cue, ...]:
     cues = []
     for cut in cuts:
         shift = timeline.at(cut.timing.narration)
-        cues += [_shifted(cue, shift) for cue in scene_cues(cut.scene, cut.narration, timeline.fps)]
+        cues += [cue.shifted(shift) for cue in scene_cues(cut.scene, cut.narration, timeline.fps)]
     return tuple(cues)
-
-
-
-def _shifted(cue: Cue, seconds: float) -> Cue:
-    words = tuple(TimedWord(w.text, w.start + seconds, w.end + seconds) for w in cue.words)
-    return Cue(cue.start + seconds, cue.end + seconds, words)
 
 
 def _sidecar_kinds(film: Film) -> tuple[str, ...]:

@@ -24,8 +24,8 @@ def make_join(
     cancel: CancelToken,
 ) -> Path:
     """Blend the tail of ``before`` into the head of ``after``, or find the join in the store."""
-    film, frames, transition = after.film, after.timing.head, after.scene.transition
-    assert transition is not None and frames == before.timing.tail
+    film, frames = after.film, after.timing.head
+    style = after.scene.transition.type if after.scene.transition else "fade"
     begin = before.timing.frames - before.timing.tail
     key = content_key(
         revision=REVISION,
@@ -33,7 +33,7 @@ def make_join(
         begin=begin,
         after=hashes(after_path),
         frames=frames,
-        transition=transition.type,
+        transition=style,
         quality=film.quality,
     )
 
@@ -43,7 +43,7 @@ def make_join(
             begin,
             after_path,
             frames,
-            transition.type,
+            style,
             film.size,
             film.fps,
             film.quality,

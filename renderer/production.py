@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from avatar_core.backend import FREE, Job
+from avatar_core.backend import Job
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import Outcome, TrailEntry
 from avatar_core.errors import Cancelled
@@ -95,7 +95,7 @@ class Production:
         """``work`` on every item by the executor; the first real failure stops the rest."""
         futures: list[Future[R]] = [self._executor.submit(work, item) for item in items]
         try:
-            done, pending = wait(futures, return_when=FIRST_EXCEPTION)
+            _, pending = wait(futures, return_when=FIRST_EXCEPTION)
             if pending:
                 self._stop(futures)
         except BaseException:
@@ -137,9 +137,7 @@ class Production:
         tell(1.0, "")
         return narration
 
-    def _make_scene(
-        self, scene: FilmScene, timing: SceneTiming, narration: Narration
-    ) -> MadeScene:
+    def _make_scene(self, scene: FilmScene, timing: SceneTiming, narration: Narration) -> MadeScene:
         self._cancel.check()
         tell = self._teller(scene.id, "avatar")
         outcome = self._presenting.present(scene, narration, self._cancel, tell)
@@ -156,9 +154,7 @@ class Production:
         self._tell_scene(made)
         return made
 
-    def _deliver(
-        self, made: Sequence[MadeScene], timeline: Timeline, target: Path
-    ) -> Delivery:
+    def _deliver(self, made: Sequence[MadeScene], timeline: Timeline, target: Path) -> Delivery:
         joins = self._joins(made)
         sound = sound_plan(self._film, [m.cut for m in made], timeline, self._visuals.sounds)
         tell = self._teller(None, "sound")
@@ -256,14 +252,13 @@ def scene_lengths(film: Film, narrations: Sequence[Narration]) -> list[SceneLeng
 def scene_result(made: MadeScene) -> SceneResult:
     """What the caller learns of a scene."""
     cut, outcome = made.cut, made.outcome
-    fresh = outcome is not None and not outcome.cached
     return SceneResult(
         id=cut.scene.id,
         backend=outcome.clip.backend if outcome else None,
         degraded=cut.narration.degraded or bool(outcome and outcome.degraded),
         cached=not made.segment.fresh,
         seconds=cut.timing.frames / cut.film.fps,
-        cost=outcome.clip.cost if outcome and fresh else FREE,
+        costs=outcome.costs if outcome else (),
         trail=outcome.trail if outcome else (),
         speech_trail=cut.narration.trail,
         warnings=(*cut.narration.warnings, *(outcome.clip.warnings if outcome else ())),

@@ -17,10 +17,11 @@ from avatar_core.errors import Cancelled, InputError
 from avatar_core.events import Event, EventBus
 from avatar_core.nearest import did_you_mean
 from avatar_core.plugins import load_plugins
+from avatar_core.pool import BackendPool
 from avatar_core.settings import load_settings
 from renderer.assemble import check_target
 from renderer.film import Film
-from renderer.presenting import OpenBackends, Presenting
+from renderer.presenting import Presenting
 from renderer.production import Production, only_scenes
 from renderer.result import RenderResult
 from renderer.script.models import Scene, VideoScript
@@ -78,9 +79,7 @@ class SmartVideoRenderer:
         self.loaded = load_settings(arguments, config)
         self.settings = self.loaded.settings
         if not given_names & {self.settings.backend, *self.settings.fallback}:
-            check_backend_names(
-                self.loaded, self._plugins.backends, tables=self._plugins.complete
-            )
+            check_backend_names(self.loaded, self._plugins.backends, tables=self._plugins.complete)
         self._store: Store | None = None
         self._hashes = FileHashes()
 
@@ -102,7 +101,8 @@ class SmartVideoRenderer:
         made at all, `EnvironmentFault` for what the machine lacks, `Cancelled` after `cancel`.
         """
         film = self._chosen(self.check(script, variables=variables), scenes)
-        target = check_target(_target(film, output))
+        target = _target(film, output)
+        check_target(target)
         store = self._open_store()
         result = self._produce(film, target, store)
         self._bus.emit(result.event())
@@ -122,11 +122,10 @@ class SmartVideoRenderer:
     ) -> Film:
         """Read ``script`` and check everything that can be checked without rendering."""
         film = load_film(script, defaults=self._defaults(), variables=variables)
-        backends = self._backends()
-        for scene in film.scenes:
-            if scene.presenter is not None:
-                for name in scene.presenter.backends:
-                    backends.options(name, scene.presenter.options.get(name, {}))
+        with self._pool() as pool:
+            for scene in film.scenes:
+                if scene.presenter is not None:
+                    pool.rungs(scene.presenter.backends, scene.presenter.options)
         return film
 
     def cancel(self) -> None:
@@ -148,11 +147,11 @@ class SmartVideoRenderer:
         self.close()
 
     def _produce(self, film: Film, target: Path, store: Store) -> RenderResult:
-        backends = self._backends()
+        pool = self._pool()
         narrator = Narrator(self._plugins.engines, store, self._hashes)
 
         def presenting(on_attempt: Callable[[str, TrailEntry], None]) -> Presenting:
-            return Presenting(film, backends, store, self._hashes, on_attempt)
+            return Presenting(film, pool, store, self._hashes, on_attempt)
 
         executor = ThreadPoolExecutor(self._worker_count(), thread_name_prefix="scene")
         try:
@@ -172,10 +171,10 @@ class SmartVideoRenderer:
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
             narrator.close()
-            backends.close()
+            pool.close()
 
-    def _backends(self) -> OpenBackends:
-        return OpenBackends(self._plugins.backends, self.loaded, self._given)
+    def _pool(self) -> BackendPool:
+        return BackendPool(self._plugins.backends, self.loaded, self._given)
 
     def _worker_count(self) -> int:
         return self.settings.workers or max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
@@ -235,5 +234,3 @@ def _target(film: Film, output: Path | str | None) -> Path:
     if film.path is not None:
         return film.path
     return Path(f"{film.source.stem if film.source else 'film'}.mp4")
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ class SceneResult:
 
     ``backend`` made its presenter (None: nobody is seen); ``degraded`` says that a presenter or a
     voice is not the one asked for first; ``cached`` that nothing had to be made; ``seconds`` is
-    the scene's length in the film; ``cost`` what this render paid.
+    the scene's length in the film; ``costs`` what this render paid, a sum for each currency.
     """
 
     id: str
@@ -30,10 +29,15 @@ class SceneResult:
     degraded: bool
     cached: bool
     seconds: float
-    cost: Cost = FREE
+    costs: tuple[Cost, ...] = ()
     trail: tuple[TrailEntry, ...] = ()
     speech_trail: tuple[SpeechAttempt, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> Cost:
+        """What was paid, in the first currency there is."""
+        return self.costs[0] if self.costs else FREE
 
     def summary(self) -> dict[str, Any]:
         """The scene as the last JSON line shows it."""
@@ -64,8 +68,17 @@ class RenderResult:
         return any(scene.degraded for scene in self.scenes)
 
     @property
+    def costs(self) -> tuple[Cost, ...]:
+        """What this render paid, failed attempts included: one sum for each currency."""
+        sums: dict[str, Cost] = {}
+        for cost in (cost for scene in self.scenes for cost in scene.costs):
+            sums[cost.currency] = sums.get(cost.currency, Cost(currency=cost.currency)) + cost
+        return tuple(sums.values())
+
+    @property
     def cost(self) -> Cost:
-        return total_cost([scene.cost for scene in self.scenes])
+        """What was paid, in the first currency there is."""
+        return self.costs[0] if self.costs else FREE
 
     def clip(self) -> VideoFileClip:
         """The film as a MoviePy clip; close it after use."""
@@ -85,10 +98,3 @@ class RenderResult:
             captions=tuple(str(path) for path in self.captions),
             loudness=self.loudness,
         )
-
-
-def total_cost(costs: Sequence[Cost]) -> Cost:
-    total = FREE
-    for cost in costs:
-        total = total + cost
-    return total

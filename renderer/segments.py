@@ -10,7 +10,7 @@ from avatar_core.backend import AvatarClip, Size
 from avatar_core.cancel import CancelToken
 from renderer.captions.burn import Subtitles, subtitles_document
 from renderer.captions.cues import Cue, split_cues
-from renderer.compose.layouts import background_box, presenter_box
+from renderer.compose.layouts import background_box, presenter_box, presenter_shape
 from renderer.compose.segment import compose_segment
 from renderer.compose.spec import BackgroundLayer, Box, PictureLayer, PresenterLayer, SegmentSpec
 from renderer.film import Film, FilmScene
@@ -51,8 +51,8 @@ def presenter_size(film: Film, scene: FilmScene) -> Size | None:
     presenter = scene.presenter
     if presenter is None:
         return None
-    placed = presenter_box(presenter.layout, presenter.position, presenter.scale, film.size)
-    return None if placed is None else placed[0].size
+    box = presenter_box(presenter.layout, presenter.position, presenter.scale, film.size)
+    return None if box is None else box.size
 
 
 def make_segment(
@@ -128,16 +128,15 @@ def _presenter(cut: SceneCut) -> PresenterLayer | None:
     presenter, clip = cut.scene.presenter, cut.clip
     if presenter is None or clip is None:
         return None
-    placed = presenter_box(presenter.layout, presenter.position, presenter.scale, cut.film.size)
-    if placed is None:
+    box = presenter_box(presenter.layout, presenter.position, presenter.scale, cut.film.size)
+    if box is None:
         return None
-    box, shape = placed
     return PresenterLayer(
         clip.path,
         still=clip.still,
         has_alpha=clip.has_alpha,
         box=box,
-        shape=shape,
+        shape=presenter_shape(presenter.layout),
         start=cut.narration_offset,
         frames=cut.timing.narration_end - cut.timing.narration,
     )

@@ -1,0 +1,340 @@
+"""A script goes in, a finished film comes out, whatever the backends do."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avatar_core.errors import AvatarError, Cancelled, Category, InputError
+from avatar_core.events import AttemptEnded, Event, SceneFinished, Warned
+from renderer.captions.sidecar import read_cues
+from renderer.renderer import SmartVideoRenderer
+from renderer.script.models import Avatar, Limits, Scene, Transition, VideoScript
+from support_films import (
+    SMALL,
+    MovingBackend,
+    PaidBackend,
+    UploadingBackend,
+    decoded,
+    draw_portrait,
+    fails,
+    film_of_tones,
+    stream_ends,
+    when,
+    write_tone,
+)
+
+
+@pytest.fixture
+def renderer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes renderers that share one cache and read no settings of this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVATAR_CACHE_DIR", str(tmp_path / "cache"))
+    return SmartVideoRenderer
+
+
+def test_a_film_has_every_scene_in_picture_sound_and_captions(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    result = renderer_of(MovingBackend()).render(film_of_tones(tmp_path, 3), tmp_path / "out.mp4")
+    assert [scene.backend for scene in result.scenes] == ["moving"] * 3
+    assert not result.degraded
+    picture, sound = stream_ends(result.path)
+    assert abs(picture - sound) <= 1 / SMALL.fps  # type: ignore[operator]
+    assert len(decoded(result.path)) == round(result.seconds * 15)
+    assert [path.suffix for path in result.captions] == [".srt", ".vtt"]
+    assert all("Scene number 3" in path.read_text() for path in result.captions)
+
+
+def test_captions_of_a_hundred_short_scenes_start_within_a_frame_of_their_narration(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    script = film_of_tones(tmp_path, 100, seconds=0.31)
+    result = renderer_of("static").render(script, tmp_path / "long.mp4")
+    picture, sound = stream_ends(result.path)
+    assert abs(picture - sound) <= 1 / 15
+    # 0.1 s of padding before, 0.31 s of sound and 0.2 s after are 2 + 5 + 3 frames at 15 fps.
+    starts = [cue.start for cue in read_cues(result.captions[0])]
+    assert len(starts) == 100
+    for i, start in enumerate(starts):
+        assert abs(start - (i * 10 + 2) / 15) <= 1 / 15
+
+
+def test_a_scene_whose_backend_fails_falls_back_alone_and_says_why(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    failing = MovingBackend(plan=[None, fails(Category.QUOTA, "no credit left"), None])
+    events: list[Event] = []
+    renderer = renderer_of(failing, workers=1, on_event=events.append)
+    result = renderer.render(film_of_tones(tmp_path, 3), tmp_path / "out.mp4")
+    assert [scene.backend for scene in result.scenes] == ["moving", "static", "moving"]
+    assert [scene.degraded for scene in result.scenes] == [False, True, False]
+    assert result.degraded
+    first, second = result.scenes[1].trail
+    assert (first.backend, first.category) == ("moving", Category.QUOTA)
+    assert "no credit left" in first.message and first.advice
+    assert (second.backend, second.category) == ("static", None)
+    told = [e for e in events if isinstance(e, AttemptEnded) and e.scene == "s2"]
+    assert [e.category for e in told if e.kind == "avatar"] == [Category.QUOTA, None]
+
+
+def test_a_bug_in_a_backend_costs_one_scene_its_animation_and_nothing_more(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    buggy = MovingBackend(plan=[ZeroDivisionError("a bug")])
+    result = renderer_of(buggy, workers=1).render(film_of_tones(tmp_path, 2), tmp_path / "o.mp4")
+    assert [scene.backend for scene in result.scenes] == ["static", "moving"]
+    assert result.scenes[0].trail[0].category == Category.BACKEND_BUG
+
+
+def test_rendering_again_calls_no_backend_and_gives_the_same_bytes(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    script, backend = film_of_tones(tmp_path, 3), MovingBackend()
+    first = renderer_of(backend).render(script, tmp_path / "out.mp4").path.read_bytes()
+    again = renderer_of(backend).render(script, tmp_path / "out.mp4")
+    assert len(backend.calls) == 3
+    assert all(scene.cached for scene in again.scenes)
+    assert again.path.read_bytes() == first
+    other = renderer_of(backend).render(script, tmp_path / "elsewhere.mp4")
+    assert other.path.read_bytes() == first
+
+
+def test_changing_one_scene_renders_that_scene_and_its_joins_only(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    script = film_of_tones(tmp_path, 5, transition=Transition(duration=0.2))
+    backend = MovingBackend()
+    renderer_of(backend).render(script, tmp_path / "out.mp4")
+    before = set((tmp_path / "cache").rglob("*.mp4"))
+    write_tone(tmp_path / "tone3.wav", 0.7, 500)
+    result = renderer_of(backend).render(script, tmp_path / "out.mp4")
+    assert len(backend.calls) == 6
+    assert [scene.cached for scene in result.scenes] == [True, True, False, True, True]
+    new = set((tmp_path / "cache").rglob("*.mp4")) - before
+    kinds = sorted(path.relative_to(tmp_path / "cache").parts[1] for path in new)
+    assert kinds == ["avatar", "join", "join", "segment"]
+
+
+def test_a_degraded_scene_is_tried_again_in_the_next_render(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    script = film_of_tones(tmp_path, 1)
+    backend = MovingBackend(plan=[fails(Category.CONNECTIVITY, "the tunnel is down")])
+    assert renderer_of(backend).render(script, tmp_path / "out.mp4").degraded
+    again = renderer_of(backend).render(script, tmp_path / "out.mp4")
+    assert again.scenes[0].backend == "moving" and not again.degraded
+
+
+def test_without_ai_avatars_every_presenter_is_a_still(renderer_of: Any, tmp_path: Path) -> None:
+    backend = MovingBackend()
+    renderer = renderer_of(backend, use_ai_avatar=False)
+    result = renderer.render(film_of_tones(tmp_path, 2), tmp_path / "out.mp4")
+    assert [scene.backend for scene in result.scenes] == ["static", "static"]
+    assert backend.calls == [] and not result.degraded
+
+
+def test_a_missing_portrait_becomes_a_drawn_card_with_a_warning(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    script = film_of_tones(tmp_path, 1)
+    (tmp_path / "lan.png").unlink()
+    events: list[Event] = []
+    renderer = renderer_of("static", on_event=events.append)
+    result = renderer.render(script, tmp_path / "out.mp4")
+    assert result.scenes[0].backend == "static"
+    assert any(isinstance(event, Warned) and "lan.png" in event.message for event in events)
+
+
+@pytest.mark.parametrize(
+    ("backend", "limits"),
+    [(UploadingBackend, Limits(allow_upload=False)), (PaidBackend, Limits(max_cost=1.0))],
+)
+def test_a_limit_of_the_film_keeps_a_backend_from_being_called(
+    renderer_of: Any, tmp_path: Path, backend: type[MovingBackend], limits: Limits
+) -> None:
+    double = backend()
+    script = film_of_tones(tmp_path, 1, limits=limits)
+    result = renderer_of(double).render(script, tmp_path / "out.mp4")
+    assert double.calls == []
+    assert result.scenes[0].trail[0].skipped and "limits." in result.scenes[0].trail[0].message
+
+
+def test_a_chain_tries_its_rungs_in_the_order_given(renderer_of: Any, tmp_path: Path) -> None:
+    first = UploadingBackend(plan=[fails(Category.SERVER)])
+    result = renderer_of([first, MovingBackend()]).render(
+        film_of_tones(tmp_path, 1), tmp_path / "out.mp4"
+    )
+    assert [entry.backend for entry in result.scenes[0].trail] == ["uploading", "moving"]
+
+
+def test_cancelling_stops_keeps_what_is_finished_and_leaves_no_film(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    backend = MovingBackend()
+    script = film_of_tones(tmp_path, 4)
+    cell: list[SmartVideoRenderer] = []
+    stop = when(lambda e: isinstance(e, SceneFinished), lambda: cell[0].cancel())
+    cell.append(renderer_of(backend, workers=1, on_event=stop))
+    with pytest.raises(Cancelled):
+        cell[0].render(script, tmp_path / "out.mp4")
+    assert [p.name for p in tmp_path.glob("out*")] == []
+    calls = len(backend.calls)
+    assert calls < 4
+    renderer_of(backend).render(script, tmp_path / "out.mp4")
+    assert len(backend.calls) == 4
+
+
+def test_a_listener_that_fails_does_not_harm_the_film(renderer_of: Any, tmp_path: Path) -> None:
+    def broken(event: Event) -> None:
+        raise RuntimeError("listener")
+
+    result = renderer_of("static", on_event=broken).render(
+        film_of_tones(tmp_path, 1), tmp_path / "out.mp4"
+    )
+    assert result.path.is_file()
+
+
+def test_backends_that_the_caller_made_stay_open_for_the_next_film(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    backend = MovingBackend()
+    renderer_of(backend).render(film_of_tones(tmp_path, 1), tmp_path / "out.mp4")
+    assert backend.closed == 0
+
+
+def test_options_of_a_scene_reach_its_backend_and_make_another_clip(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    backend = MovingBackend()
+    script = film_of_tones(tmp_path, 1)
+    renderer_of(backend).render(script, tmp_path / "out.mp4")
+    red = Avatar(layout="full", options={"moving": {"hue": 3}})
+    scene = script.scenes[0].model_copy(update={"avatar": red})
+    changed = script.model_copy(update={"scenes": (scene,)})
+    renderer_of(backend).render(changed, tmp_path / "out.mp4")
+    assert [call.options.hue for call in backend.calls] == [0, 3]  # type: ignore[attr-defined]
+
+
+def test_a_misspelled_option_is_refused_before_anything_is_made(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    script = film_of_tones(tmp_path, 1)
+    scene = script.scenes[0].model_copy(update={"avatar": Avatar(options={"moving": {"hew": 3}})})
+    with pytest.raises(InputError, match="hue"):
+        renderer_of(MovingBackend()).render(
+            script.model_copy(update={"scenes": (scene,)}), tmp_path / "out.mp4"
+        )
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_unknown_backend_is_refused_at_construction(renderer_of: Any) -> None:
+    with pytest.raises(InputError, match="static"):
+        renderer_of("statik")
+
+
+def test_one_scene_can_be_rendered_alone(renderer_of: Any, tmp_path: Path) -> None:
+    script = film_of_tones(tmp_path, 3, transition=Transition(duration=0.2))
+    backend = MovingBackend()
+    result = renderer_of(backend).render_scene(script, "s2", tmp_path / "two.mp4")
+    assert [scene.id for scene in result.scenes] == ["s2"]
+    assert len(backend.calls) == 1
+
+
+def test_an_unknown_scene_names_the_nearest(renderer_of: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="s2"):
+        renderer_of("static").render_scene(film_of_tones(tmp_path, 3), "s22")
+
+
+def test_a_list_of_scenes_from_python_is_a_film(renderer_of: Any, tmp_path: Path) -> None:
+    scenes = [Scene(duration=0.4, background="#ff0000"), Scene(duration=0.4, background="navy")]
+    result = renderer_of(overrides={"video.preset": "draft"}).render(scenes, tmp_path / "out.mp4")
+    frames = decoded(result.path)
+    red, navy = frames[0].mean(axis=(0, 1)), frames[-1].mean(axis=(0, 1))
+    assert red[0] > 240 and red[2] < 15
+    assert navy[2] > 110 and navy[0] < 15
+    assert result.loudness is None
+
+
+def test_a_visual_may_be_a_moviepy_clip_or_a_function(renderer_of: Any, tmp_path: Path) -> None:
+    moviepy = pytest.importorskip("moviepy")
+
+    def green(seconds: float) -> Any:
+        return moviepy.ColorClip((64, 64), color=(0, 200, 0), duration=seconds)
+
+    blue = moviepy.ColorClip((180, 320), color=(0, 0, 200), duration=5)
+    script = VideoScript(
+        output=SMALL, scenes=(Scene(duration=0.4, visual=green), Scene(duration=0.4, visual=blue))
+    )
+    frames = decoded(renderer_of("static").render(script, tmp_path / "out.mp4").path)
+    assert frames[0].mean(axis=(0, 1))[1] > 170
+    assert frames[-1].mean(axis=(0, 1))[2] > 170
+
+
+def test_a_film_opens_as_a_moviepy_clip(renderer_of: Any, tmp_path: Path) -> None:
+    result = renderer_of("static").render(film_of_tones(tmp_path, 1), tmp_path / "out.mp4")
+    with result.clip() as clip:
+        assert clip.size == [180, 320] or tuple(clip.size) == (180, 320)
+        assert abs(clip.duration - result.seconds) < 0.1
+
+
+@pytest.mark.parametrize("by", ["code", "file", "environment"])
+def test_the_backend_is_switched_by_code_file_or_environment_alike(
+    renderer_of: Any, tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by == "file":
+        (tmp_path / "avatar.toml").write_text('backend = "static"\n', encoding="utf-8")
+    if by == "environment":
+        monkeypatch.setenv("AVATAR_BACKEND", "static")
+    renderer = renderer_of("static" if by == "code" else None)
+    assert renderer.settings.backend == "static"
+    origin = renderer.loaded.origins["backend"]
+    assert origin.startswith({"code": "argument", "file": "avatar.toml"}.get(by, "environment"))
+
+
+def test_the_error_of_a_scene_is_raised_and_not_its_consequences(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    def broken(seconds: float) -> Any:
+        raise RuntimeError("my drawing is wrong")
+
+    scenes = [Scene(duration=0.4, visual=broken)] + [Scene(duration=0.4) for _ in range(6)]
+    with pytest.raises(InputError, match="my drawing is wrong"):
+        renderer_of("static").render(VideoScript(output=SMALL, scenes=scenes), tmp_path / "o.mp4")
+
+
+def test_scenes_side_by_side_take_their_time_together(renderer_of: Any, tmp_path: Path) -> None:
+    import threading
+
+    barrier = threading.Barrier(3, timeout=30)
+    backend = MovingBackend(plan=[lambda _: barrier.wait()] * 3)
+    started = time.monotonic()
+    result = renderer_of(backend, workers=3).render(
+        film_of_tones(tmp_path, 3), tmp_path / "out.mp4"
+    )
+    # The barrier only opens when all three are under way at once.
+    assert not result.degraded and time.monotonic() - started < 30
+
+
+def test_a_still_without_narration_needs_no_portrait(renderer_of: Any, tmp_path: Path) -> None:
+    draw_portrait(tmp_path / "shop.png")
+    scenes = [Scene(duration=1, background=str(tmp_path / "shop.png"))]
+    result = renderer_of(overrides={"video.preset": "draft"}).render(scenes, tmp_path / "o.mp4")
+    assert result.scenes[0].backend is None
+
+
+def test_when_even_the_last_rung_fails_the_error_names_every_rung(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    class FailingStatic(MovingBackend):
+        name = "static"
+
+    rungs = [
+        MovingBackend(plan=[fails(Category.SERVER, "first reason")]),
+        FailingStatic(plan=[fails(Category.INVALID_INPUT, "last reason")]),
+    ]
+    with pytest.raises(AvatarError, match=r"(?s)first reason.*last reason"):
+        renderer_of(rungs).render(film_of_tones(tmp_path, 1), tmp_path / "out.mp4")
