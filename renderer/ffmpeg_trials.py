@@ -32,9 +32,9 @@ def encoders() -> str:
     sources = "-f lavfi -i color=size=64x64:rate=10:duration=0.2 -f lavfi -i sine=duration=0.2"
     codecs = "-c:v libx264 -pix_fmt yuv420p -c:a aac -movflags +faststart"
     with _scratch() as folder:
-        target = Path(folder, "trial.mp4")
-        _run([*sources.split(), *codecs.split(), str(target)], "It cannot encode H.264 and AAC")
-        return f"H.264 (libx264) and AAC into MP4, {target.stat().st_size} bytes in a trial"
+        arguments = [*sources.split(), *codecs.split()]
+        _run(arguments, Path(folder, "trial.mp4"), "It cannot encode H.264 and AAC")
+    return "H.264 (libx264) and AAC into MP4"
 
 
 def filters() -> str:
@@ -54,7 +54,7 @@ def vietnamese_captions() -> str:
     from renderer.captions.fonts import BUNDLED
 
     picture, log = _burn(VIETNAMESE)
-    missing = re.findall(r"fallback with glyph 0x([0-9A-Fa-f]+)", log)
+    missing = _missing_letters(log)
     if missing:
         letters = " ".join(sorted({chr(int(code, 16)) for code in missing}))
         raise EnvironmentFault(
@@ -65,6 +65,11 @@ def vietnamese_captions() -> str:
     if bright < _FEWEST_BRIGHT:
         raise EnvironmentFault("A burnt caption cannot be seen in the picture.", advice=_BUILD)
     return f"{VIETNAMESE!r} burnt in {BUNDLED}, {bright} bright pixels"
+
+
+def _missing_letters(log: str) -> list[str]:
+    """The code points (hexadecimal) that libass found in no font at all."""
+    return [code.lower() for code in re.findall(r"fallback with glyph 0x([0-9A-Fa-f]+)", log)]
 
 
 def _burn(text: str) -> tuple[bytes, str]:
@@ -80,16 +85,21 @@ def _burn(text: str) -> tuple[bytes, str]:
     with _scratch() as folder:
         Path(folder, "trial.ass").write_text(document.text(), encoding="utf-8")
         chain = f"ass=trial.ass:fontsdir={filter_value(fonts_dir())},format=gray"
-        to_raw = ["-vf", chain, "-frames:v", "1", "-f", "rawvideo", "trial.gray"]
-        log = _run([*source, *to_raw], "It cannot burn captions (libass)", Path(folder))
-        return Path(folder, "trial.gray").read_bytes(), log
+        target = Path(folder, "trial.gray")
+        arguments = [*source, "-vf", chain, "-frames:v", "1", "-f", "rawvideo"]
+        log = _run(arguments, target, "It cannot burn captions (libass)")
+        return target.read_bytes(), log
 
 
-def _run(arguments: list[str], complaint: str, folder: Path | None = None) -> str:
+def _run(arguments: list[str], target: Path, complaint: str) -> str:
+    """Let ffmpeg write ``target`` from the folder in which it lies; what it printed."""
     try:
-        return run_ffmpeg(arguments, cwd=folder)
+        printed = run_ffmpeg([*arguments, str(target)], cwd=target.parent)
     except (FfmpegError, OSError) as failure:
         raise EnvironmentFault(f"{complaint}: {failure}", advice=_BUILD) from failure
+    if not target.is_file():
+        raise EnvironmentFault(f"{complaint}: it wrote nothing.", advice=_BUILD)
+    return printed
 
 
 def _listing(option: str) -> str:

@@ -20,7 +20,7 @@ from renderer.cli.cancelling import CANCELLED
 FAILED, WRONG_INPUT, DEGRADED, CANCELLED_CODE = 1, 2, 3, 130
 
 _REPORT = (
-    "This is a bug in avatar-core, not a mistake of yours. Please report it with the file "
+    "This is a bug, not a mistake of yours. Please report it with the file "
     "below, and say what you ran."
 )
 
@@ -67,7 +67,7 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, EnvironmentFault):
         return Failure("environment", FAILED, str(error), error.message, error.advice)
     if isinstance(error, AvatarError):
-        text, details = f"{error.message} {error.advice}", {"category": str(error.category)}
+        text, details = f"{error.message} {error.advice}", _story(error)
         return Failure("backend", FAILED, text, error.message, error.advice, details)
     if isinstance(error, MemoryError):
         message, advice = "The memory is full.", "Render with --workers 1."
@@ -88,6 +88,13 @@ def _place(error: InputError) -> dict[str, Any]:
     file = str(error.file) if error.file is not None else None
     place = {"file": file, "line": error.line, "key": error.key}
     return {name: value for name, value in place.items() if value is not None}
+
+
+def _story(error: AvatarError) -> dict[str, Any]:
+    """The category and, where a whole chain failed, every rung's reason."""
+    names = ("backend", "category", "message", "advice", "seconds", "skipped")
+    trail = [{n: getattr(entry, n) for n in names} for entry in getattr(error, "trail", ())]
+    return {"category": str(error.category), **({"trail": trail} if trail else {})}
 
 
 def _bug(error: BaseException) -> Failure:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from avatar_core.trail import TrailEntry
     from renderer.result import RenderResult, SceneResult
+    from renderer.speech.narration import SpeechAttempt
 
 
 def show_result(
@@ -19,8 +21,11 @@ def show_result(
 ) -> None:
     """Print where the film is, a table of its scenes, what fell back and what to know."""
     console.print(_table(result), soft_wrap=False)
-    for line in _fallbacks(result):
-        console.print(printable(line), style="yellow")
+    fallbacks = list(_fallbacks(result))
+    if fallbacks:
+        console.print("What fell back, and why:", style="yellow")
+    for line in fallbacks:
+        console.print(f"  {printable(line)}", style="yellow")
     for warning in _warnings(result):
         if warning not in already_said:
             console.print(f"Warning: {printable(warning)}", style="yellow")
@@ -58,21 +63,25 @@ def _state(scene: SceneResult) -> str:
 
 def _engine(scene: SceneResult) -> str | None:
     """The engine that spoke: the attempt that succeeded."""
-    return next((attempt.engine for attempt in scene.speech_trail if not attempt.category), None)
+    spoke = (a.engine for a in scene.speech_trail if a.category is None and not a.skipped)
+    return next(spoke, None)
 
 
 def _fallbacks(result: RenderResult) -> Iterator[str]:
-    """A sentence for each rung that was passed over, with its reason and what to do."""
+    """Why each scene that fell back did: a line for every rung that was passed over."""
     for scene in result.scenes:
         if not scene.degraded:
             continue
-        for attempt in [*scene.speech_trail, *scene.trail]:
-            if attempt.category is not None:
-                name = getattr(attempt, "backend", None) or getattr(attempt, "engine", "")
-                reason = " ".join(part for part in (attempt.message, attempt.advice) if part)
-                yield f"{scene.id}: {name} did not make it ({attempt.category}): {reason}"
-        if scene.backend:
-            yield f"{scene.id}: made by {scene.backend} instead."
+        voices = [(attempt.engine, attempt) for attempt in scene.speech_trail]
+        backends = [(attempt.backend, attempt) for attempt in scene.trail]
+        for name, attempt in [*voices, *backends]:
+            if attempt.category is not None or attempt.skipped:
+                yield f"{scene.id}: {name} {_reason(attempt)}"
+
+
+def _reason(attempt: TrailEntry | SpeechAttempt) -> str:
+    why = " ".join(part for part in (attempt.message, attempt.advice) if part)
+    return f"was left out: {why}" if attempt.skipped else f"failed ({attempt.category}): {why}"
 
 
 def _warnings(result: RenderResult) -> Iterator[str]:

@@ -1,0 +1,73 @@
+"""What an exception becomes: a sentence, a kind and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from avatar_core.errors import AvatarError, Cancelled, Category, EnvironmentFault, InputError
+from renderer.cli.failures import explain
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (InputError("wrong"), "input", 2),
+        (EnvironmentFault("full"), "environment", 1),
+        (AvatarError(Category.QUOTA, "no credit"), "backend", 1),
+        (MemoryError(), "environment", 1),
+        (Cancelled("cancelled"), "cancelled", 130),
+        (KeyboardInterrupt(), "cancelled", 130),
+    ],
+)
+def test_every_expected_error_has_its_kind_and_exit_code(
+    error: BaseException, kind: str, code: int
+) -> None:
+    failure = explain(error)
+    assert (failure.kind, failure.exit_code) == (kind, code)
+
+
+def test_a_mistake_says_where_it_is_to_people_and_to_programs() -> None:
+    error = InputError("no such key", file="film.yaml", line=3, key="scens", advice="Write scenes.")
+    failure = explain(error)
+    assert failure.text == "film.yaml:3: scens: no such key Write scenes."
+    assert failure.to_json() == {
+        "event": "failed",
+        "kind": "input",
+        "exit_code": 2,
+        "message": "no such key",
+        "advice": "Write scenes.",
+        "details": {"file": "film.yaml", "line": 3, "key": "scens"},
+    }
+
+
+def test_a_backends_failure_carries_its_category_and_advice() -> None:
+    failure = explain(AvatarError(Category.AUTH, "The key was refused."))
+    assert failure.details == {"category": "auth"}
+    assert failure.advice is not None and failure.advice in failure.text
+
+
+def test_what_was_assigned_on_the_command_line_stays_out_of_the_bug_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["avatar", "render", "--set", "backends.did.api_key=s3cr3t"])
+    failure = explain(RuntimeError("unforeseen"))
+    report = Path(failure.details["log"]).read_text(encoding="utf-8")
+    assert failure.exit_code == 1
+    assert "backends.did.api_key=..." in report
+    assert "s3cr3t" not in report
+
+
+def test_a_bug_is_told_even_where_no_log_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "a file, not a folder"
+    blocked.write_text("")
+    monkeypatch.setenv("AVATAR_CACHE_DIR", str(blocked))
+    monkeypatch.setattr("tempfile.tempdir", str(blocked))
+    failure = explain(RuntimeError("unforeseen"))
+    assert failure.details["log"] is None
+    assert "AVATAR_DEBUG=1" in failure.text

@@ -1,0 +1,45 @@
+"""The real command line in a process of its own, and real plugins to install beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+CONTROLS = "\x1b\r\x08\x07"
+
+
+def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a machine on which nothing is configured, caches in ``home``."""
+    ours = ("AVATAR_", "COLAB_API_URL", "DID_API_KEY", "FORCE_COLOR", "TERMINAL_WIDTH")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "AVATAR_CACHE_DIR": str(home / "cache"), "COLUMNS": "160", **(extra or {})}
+
+
+def avatar(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m renderer`` in ``cwd`` and wait for its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "renderer", *arguments],
+        cwd=cwd,
+        env=environment(cwd, env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=timeout,
+        check=False,
+    )
+
+
+def install_plugin(folder: Path, name: str, code: str) -> dict[str, str]:
+    """Install a plugin ``name`` made of ``code`` into ``folder``; returns what makes it visible."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / f"{name}_plugin.py").write_text(dedent(code), encoding="utf-8")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[avatar_core]\n{name} = {name}_plugin\n")
+    return {"PYTHONPATH": str(folder)}
