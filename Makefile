@@ -24,7 +24,7 @@ help:
 	@echo "make clean   remove the environment and everything built"
 
 demo: $(INSTALLED)
-	$(BIN)/avatar demo
+	$(BIN)/avatar demo -o out/demo.mp4
 
 test: lint
 	$(BIN)/python -m pytest -n auto
