@@ -1,0 +1,73 @@
+"""One rung of a fallback chain: a backend by name, opened only when its turn comes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, SecretStr
+
+from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, NoOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """``open`` returns the backend, the same one each time; it may raise `EnvironmentFault`.
+
+    ``options`` are what the request carries on this rung, ``revision`` is the backend's.
+    """
+
+    name: str
+    open: Callable[[], AvatarBackend]
+    options: BaseModel = field(default_factory=NoOptions)
+    revision: str = "1"
+
+    @classmethod
+    def of(cls, backend: AvatarBackend, options: BaseModel | None = None) -> Rung:
+        """A rung for a backend that exists already."""
+        return cls(
+            backend.name,
+            lambda: backend,
+            backend.options if options is None else options,
+            backend.revision,
+        )
+
+    def key(self, request: AvatarRequest) -> str | None:
+        """What the clip is kept under, the same in every process; None for a request without one.
+
+        Secrets never enter it, nor does an option declared with ``Field(exclude=True)``: that
+        is how a backend leaves out what does not change the picture, such as its address.
+        """
+        if not request.key:
+            return None
+        parts = {
+            "request": request.key,
+            "backend": self.name,
+            "revision": self.revision,
+            "options": _without_secrets(self.options.model_dump()),
+            "size": list(request.size),
+            "fps": request.fps,
+        }
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ClipCache(Protocol):
+    """Where finished clips are kept, by the key of the rung that made them."""
+
+    def find(self, key: str) -> AvatarClip | None:
+        """The kept clip, or None when it is not there or not whole."""
+
+    def keep(self, key: str, clip: AvatarClip) -> AvatarClip:
+        """Keep ``clip`` and return it with the path where it now lies."""
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_secrets(v) for k, v in value.items() if not isinstance(v, SecretStr)}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(v) for v in value if not isinstance(v, SecretStr)]
+    return value

@@ -1,0 +1,38 @@
+"""Fitting a portrait into the size the layout shows."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from avatar_core.backend import Size
+
+_BACKDROP = (232, 234, 238)
+
+
+def even(size: Size) -> Size:
+    """``size`` rounded up to what yuv420p can hold: even, and at least 2x2."""
+    return Size(max(2, size.width + size.width % 2), max(2, size.height + size.height % 2))
+
+
+def fill(picture: Image.Image, size: Size, focus: float) -> Image.Image:
+    """``picture`` scaled to cover ``size`` and cropped: in the middle across, at ``focus``
+    (0 top, 1 bottom) down. What is transparent in it becomes a light backdrop."""
+    # Cropped before it is scaled: a strip of 10x4000 pixels would otherwise grow without bound.
+    scaled = picture.resize(
+        size, Image.Resampling.LANCZOS, box=crop_box(Size(*picture.size), size, focus)
+    )
+    return _on_backdrop(scaled) if scaled.mode == "RGBA" else scaled.convert("RGB")
+
+
+def crop_box(source: Size, target: Size, focus: float) -> tuple[float, float, float, float]:
+    """The part of ``source`` with the shape of ``target``: left, top, right, bottom."""
+    scale = max(target.width / source.width, target.height / source.height)
+    width = min(float(source.width), target.width / scale)
+    height = min(float(source.height), target.height / scale)
+    left, top = (source.width - width) / 2, (source.height - height) * focus
+    return left, top, min(left + width, source.width), min(top + height, source.height)
+
+
+def _on_backdrop(picture: Image.Image) -> Image.Image:
+    backdrop = Image.new("RGBA", picture.size, (*_BACKDROP, 255))
+    return Image.alpha_composite(backdrop, picture).convert("RGB")
