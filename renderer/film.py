@@ -72,7 +72,10 @@ class FilmScene:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A whole film, ready to be rendered. ``source`` is the script's path for messages."""
+    """A whole film, ready to be rendered. ``source`` is the script's path for messages.
+
+    ``warnings`` are sentences about what is odd in the script but keeps no film from being made.
+    """
 
     title: str
     description: str
@@ -89,3 +92,4 @@ class Film:
     disclosure: Disclosure | None = None
     limits: Limits = Limits()
     source: Path | None = None
+    warnings: tuple[str, ...] = ()

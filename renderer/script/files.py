@@ -95,6 +95,8 @@ def _wrong_content(path: Path, head: bytes, wanted: tuple[Kind, ...]) -> Problem
 
 
 def _kind(head: bytes, path: Path) -> Kind | None:
+    if _is_text(head):  # Before the others: "BMW" is no bitmap.
+        return "text"
     for start, kind in _BY_START:
         if head.startswith(start):
             return kind
@@ -104,8 +106,6 @@ def _kind(head: bytes, path: Path) -> Kind | None:
         return _kind_in_mp4(head, path)
     if head[:3] == b"GIF":
         return "video" if b"NETSCAPE2.0" in head else "image"
-    if _is_text(head):
-        return "text"
     if head[0:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0:
         return "audio"  # The sync word of an MP3 or AAC frame.
     return _BY_SUFFIX.get(path.suffix.lower())

@@ -64,7 +64,7 @@ class Mistakes:
 
     def __init__(self, file: Path | None, line: typing.Callable[[str], int | None]) -> None:
         self._file = file
-        self._line = line
+        self.line = line
         self._found: dict[str, InputError] = {}
         self.warnings: list[str] = []
 
@@ -84,7 +84,7 @@ class Mistakes:
 
     def _at(self, message: str, key: str, advice: str | None) -> InputError:
         return InputError(
-            message, file=self._file, line=self._line(key), key=key or None, advice=advice
+            message, file=self._file, line=self.line(key), key=key or None, advice=advice
         )
 
 
