@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +49,9 @@ def voiced(levels: NDArray[np.float32]) -> list[Span]:
     if not len(levels):
         return [(0.0, 0.0)]
     # Between the room's noise and the voice; a recording without pauses has no noise to see.
-    floor, voice = np.percentile(levels, 10), np.percentile(levels, 95)
+    floor, voice = (float(level) for level in np.percentile(levels, (10, 95)))
     threshold = max(min(floor * 2.5, voice * 0.3), voice * 0.06, 1e-4)
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], levels > threshold, [0])).astype(int)))
+    edges = np.flatnonzero(np.diff(np.pad((levels > threshold).astype(np.int8), 1)))
     runs = [(float(a) * _FRAME, float(b) * _FRAME) for a, b in edges.reshape(-1, 2)]
     stretches = _joined([run for run in runs if run[1] - run[0] >= _CLICK] or runs)
     return stretches or [(0.0, len(levels) * _FRAME)]
@@ -108,7 +108,8 @@ def _path(
                 cheapest, at = cost, gap
             if cheapest < after[gap + 1]:
                 after[gap + 1], chosen[gap + 1] = cheapest, at
-        best, _ = after, choices.append(chosen)
+        best = after
+        choices.append(chosen)
     return _retraced(choices, gaps)
 
 
@@ -122,9 +123,7 @@ def _retraced(choices: Sequence[Sequence[int | None]], gaps: int) -> dict[int, i
     return borders
 
 
-def _spread(
-    words: Sequence[str], stretches: Sequence[Span], borders: dict[int, int]
-) -> list[Span]:
+def _spread(words: Sequence[str], stretches: Sequence[Span], borders: dict[int, int]) -> list[Span]:
     spans: list[Span] = []
     starts = [0, *sorted(borders)]
     for first, last in zip(starts, [*starts[1:], len(words)], strict=True):
@@ -140,7 +139,7 @@ def _fill(lengths: Sequence[float], stretches: Sequence[Span]) -> list[Span]:
     marks = [0.0, *(done / sum(lengths) * voice for done in accumulate(lengths))]
     return [
         (_at(stretches, start, opens=True), _at(stretches, end, opens=False))
-        for start, end in zip(marks, marks[1:], strict=False)
+        for start, end in pairwise(marks)
     ]
 
 

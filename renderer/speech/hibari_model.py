@@ -106,7 +106,9 @@ class Model:
         ids = self._hibari.ids("".join(phrase.symbols[:-1]))
         inputs = {"ids": np.asarray([ids], np.int64), "speed": np.asarray([speed], np.float32)}
         spectrum, durations = [], None
-        for output, value in zip(self._session.get_outputs(), self._session.run(None, inputs), strict=True):
+        for output, value in zip(
+            self._session.get_outputs(), self._session.run(None, inputs), strict=True
+        ):
             if output.name.encode() == _DURATIONS:
                 durations = [float(units) * DURATION_UNIT for units in value]
             else:
@@ -167,7 +169,7 @@ def _cut(words: Sequence[tuple[str, str]]) -> Iterator[Phrase]:
         ahead = len(_clause(words[i:])) if phrase.symbols and _ends_clause(words[i - 1][1]) else 0
         if phrase.symbols and (
             len(phrase.symbols) + len(symbols) > MAX_SYMBOLS
-            or MAX_SYMBOLS < len(phrase.symbols) + ahead
+            or len(phrase.symbols) + ahead > MAX_SYMBOLS
         ):
             yield phrase
             phrase = Phrase()

@@ -35,7 +35,9 @@ class RecordingEngine(SpeechEngine):
         decoded = decode_recording(
             request.recording, target, lambda seconds: job.progress(0, f"{seconds:.0f} s")
         )
-        return Speech(target, decoded.samples / RATE, warnings=_warnings(request.recording, decoded))
+        return Speech(
+            target, decoded.samples / RATE, warnings=recording_warnings(request.recording, decoded)
+        )
 
 
 def decode_recording(source: Path, target: Path, tick: Callable[[float], None]) -> Decoded:
@@ -44,7 +46,7 @@ def decode_recording(source: Path, target: Path, tick: Callable[[float], None]) 
     Raises `InputError`, which names the file, for one that is missing, empty, no sound, without
     an audio stream or cut off.
     """
-    _require_content(source)
+    require_content(source)
     try:
         decoded = convert(source, target, tick)
     except NotSound as failure:
@@ -64,7 +66,8 @@ def decode_recording(source: Path, target: Path, tick: Callable[[float], None]) 
     return decoded
 
 
-def _require_content(source: Path) -> None:
+def require_content(source: Path) -> None:
+    """Raise `InputError` for a recording that is missing, unreadable or empty."""
     try:
         with source.open("rb") as stream:
             empty = not stream.read(1)
@@ -82,7 +85,8 @@ def _require_content(source: Path) -> None:
         raise InputError("The recording is an empty file.", file=source, advice=_FORMATS)
 
 
-def _warnings(source: Path, decoded: Decoded) -> tuple[str, ...]:
+def recording_warnings(source: Path, decoded: Decoded) -> tuple[str, ...]:
+    """What the user should know of a recording that could be decoded."""
     if not decoded.damaged:
         return ()
     return (f"{source.name} is damaged in {decoded.damaged} places; they are left out.",)

@@ -7,7 +7,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from avatar_core.speech import TimedWord
 from renderer.script.markup import Spoken
@@ -143,8 +143,7 @@ def _share(spoken: Sequence[Token], heard: Sequence[TimedWord], edge: float) -> 
     ours = _shares([letters(token.text) for token in spoken])
     theirs = _shares([letters(word.text) for word in heard])
     return [
-        (_opens(heard, theirs, start), _closes(heard, theirs, end))
-        for start, end in zip(ours, ours[1:], strict=False)
+        (_opens(heard, theirs, start), _closes(heard, theirs, end)) for start, end in pairwise(ours)
     ]
 
 
