@@ -9,8 +9,6 @@ from pathlib import Path
 from renderer.script.models import Quality
 
 GOP_SECONDS = 2
-# Changes when the same spec would give other bytes; part of the cache key of a segment.
-REVISION = 1
 
 PRESETS: dict[Quality, tuple[str, int]] = {
     "draft": ("ultrafast", 28),

@@ -23,7 +23,7 @@ def moving_graph(spec: SegmentSpec, work: Path) -> list[str]:
     return graph.args(_finished(graph, spec, base, work))
 
 
-def stretches_graph(
+def stills_graph(
     spec: SegmentSpec, first: Sequence[int], lengths: Sequence[int], work: Path
 ) -> list[str]:
     """ffmpeg's arguments for a short film of stills: the segment's frame ``first[i]`` for
@@ -53,7 +53,7 @@ def _scene(graph: Graph, spec: SegmentSpec, work: Path) -> tuple[str, bool]:
         base = moving_background(graph, layer, spec.size, spec.frames, work)
     if shown is None:
         return base, still
-    base = backing_chain(graph, shown, base, work)
+    base = backing_chain(graph, shown, base, shown.box.size == spec.size, work)
     presenter = presenter_chain(graph, shown, work)
     if still and not shown.still:
         base, still = graph.held(base), False

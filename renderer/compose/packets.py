@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from renderer.compose.encoder import ticks
 
@@ -103,6 +103,6 @@ def copied(packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:
     """A packet of its own: a muxer takes what is in the packet it gets."""
     import av
 
-    made: av.Packet[VideoStream] = av.Packet(bytes(packet))
+    made = cast("av.Packet[VideoStream]", av.Packet(bytes(packet)))
     made.is_keyframe = packet.is_keyframe
     return made

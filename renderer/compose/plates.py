@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avatar_core.backend import Size
+from avatar_core.errors import InputError
+from avatar_core.pictures import load_picture
 from renderer.compose.layouts import anchored
 from renderer.compose.spec import BackgroundLayer, PictureLayer, Shape
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _SUPERSAMPLING = 4
 _CORNER_RADIUS = 0.12
 _BLUR_SHRINK = 12
+_WALL = "#e8ecf1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def background_plate(layer: BackgroundLayer, size: Size, path: Path) -> Plate:
     """The colour or picture background, filling ``size``."""
     from PIL import Image
 
-    plain = Image.new("RGB", size, layer.color)
+    plain = Image.new("RGB", size, _rgb(layer.color))
     if layer.kind == "image" and layer.src is not None:
         picture = _load(layer.src)
         plain = _FITS[layer.fit](picture, plain)
@@ -63,8 +66,15 @@ def mask_plate(shape: Shape, size: Size, path: Path) -> Plate:
     return _save(shape_mask(shape, size), path)
 
 
+def card_plate(size: Size, path: Path) -> Plate:
+    """A plain wall behind a transparent presenter that shares the frame with a picture."""
+    from PIL import Image
+
+    return _save(Image.new("RGB", size, _WALL), path)
+
+
 def backing_plate(shape: Shape, size: Size, path: Path) -> Plate:
-    """What lies under a cut-out presenter: a soft shadow and a white ring.
+    """What lies under a presenter cut to ``shape``: a soft shadow, a white ring, a plain wall.
 
     ``x`` and ``y`` are relative to the presenter's box.
     """
@@ -86,6 +96,8 @@ def backing_plate(shape: Shape, size: Size, path: Path) -> Plate:
     white = Image.new("RGBA", outline.size, (255, 255, 255, 255))
     white.putalpha(outline)
     backing.alpha_composite(white, (pad - ring, pad - ring))
+    wall = Image.new("RGB", size, _WALL)
+    backing.paste(wall, (pad, pad), shape_mask(shape, size))
     return _save(backing, path, -pad, -pad)
 
 
@@ -105,9 +117,20 @@ def shape_mask(shape: Shape, size: Size) -> Image.Image:
     return mask.resize(size, Image.Resampling.BOX)
 
 
-def _load(path: Path) -> Image.Image:
-    from avatar_core.media import load_picture
+def _rgb(color: str) -> tuple[int, ...]:
+    from PIL import ImageColor
 
+    try:
+        return ImageColor.getrgb(color)[:3]
+    except ValueError:
+        raise InputError(
+            f"{color!r} is no colour.",
+            key="background",
+            advice='Write "#rrggbb" or an English name such as "navy".',
+        ) from None
+
+
+def _load(path: Path) -> Image.Image:
     return load_picture(path).convert("RGBA")
 
 

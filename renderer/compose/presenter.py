@@ -6,7 +6,7 @@ from pathlib import Path
 
 from renderer.compose.background import fit_filter
 from renderer.compose.graph import Graph
-from renderer.compose.plates import backing_plate, mask_plate
+from renderer.compose.plates import backing_plate, card_plate, mask_plate
 from renderer.compose.probe import VideoFacts, probe_video
 from renderer.compose.spec import PresenterLayer
 
@@ -27,11 +27,15 @@ def presenter_chain(graph: Graph, layer: PresenterLayer, work: Path) -> str:
     return graph.add(fitted, held)
 
 
-def backing_chain(graph: Graph, layer: PresenterLayer, base: str, work: Path) -> str:
-    """Lay the shadow and the ring of a cut-out presenter over ``base``."""
-    if layer.shape == "rect":
+def backing_chain(graph: Graph, layer: PresenterLayer, base: str, whole: bool, work: Path) -> str:
+    """Lay what stands behind the presenter over ``base``: shadow and ring, or a plain wall."""
+    path = work / "backing.raw"
+    if layer.shape != "rect":
+        plate = backing_plate(layer.shape, layer.box.size, path)
+    elif layer.has_alpha and not whole:
+        plate = card_plate(layer.box.size, path)
+    else:
         return base
-    plate = backing_plate(layer.shape, layer.box.size, work / "backing.raw")
     top = graph.plate(plate)
     return graph.overlay(base, top, layer.box.x + plate.x, layer.box.y + plate.y)
 
