@@ -85,16 +85,28 @@ def show(failure: Failure, error: BaseException) -> None:
 
 
 def _place(error: InputError) -> dict[str, Any]:
+    """Where the mistake is; a script may have several, which are listed as well."""
     file = str(error.file) if error.file is not None else None
     place = {"file": file, "line": error.line, "key": error.key}
-    return {name: value for name, value in place.items() if value is not None}
+    found: dict[str, Any] = {name: value for name, value in place.items() if value is not None}
+    several = getattr(error, "mistakes", ())
+    if several:
+        told = [{"message": m.message, "advice": m.advice, **_place(m)} for m in several]
+        found["mistakes"] = told
+    return found
 
 
 def _story(error: AvatarError) -> dict[str, Any]:
     """The category and, where a whole chain failed, every rung's reason."""
-    names = ("backend", "category", "message", "advice", "seconds", "skipped")
-    trail = [{n: getattr(entry, n) for n in names} for entry in getattr(error, "trail", ())]
-    return {"category": str(error.category), **({"trail": trail} if trail else {})}
+    told = [_rung(entry) for entry in getattr(error, "trail", ())]
+    return {"category": str(error.category), **({"trail": told} if told else {})}
+
+
+def _rung(entry: Any) -> dict[str, Any]:
+    """A backend's or a speech engine's attempt."""
+    name = entry.backend if hasattr(entry, "backend") else entry.engine
+    values = {n: getattr(entry, n) for n in ("category", "message", "advice", "seconds", "skipped")}
+    return {"name": name, **values}
 
 
 def _bug(error: BaseException) -> Failure:

@@ -77,7 +77,7 @@ def write_schema(output: Path | None) -> None:
 
 def start_film(folder: Path, language: str) -> None:
     """Write a script, its schema and a settings file into ``folder``; overwrites nothing."""
-    from renderer.script.schema import starter_script
+    from renderer.script.starter import starter_script
 
     folder = Path.cwd() / folder
     files = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from renderer.cli.streams import printable
@@ -31,8 +31,8 @@ def show_result(
             console.print(f"Warning: {printable(warning)}", style="yellow")
     for path in result.captions:
         console.print(f"Captions: {printable(path)}")
-    if result.cost.amount:
-        console.print(f"Cost: {result.cost.amount} {result.cost.currency}")
+    for cost in result.costs:
+        console.print(f"Cost: {cost.amount} {cost.currency}")
     console.print(f"{result.seconds:.1f} s of film, made in {took:.1f} s.")
     console.print(f"The film is here: {printable(result.path)}", style="bold green")
 
@@ -72,11 +72,16 @@ def _fallbacks(result: RenderResult) -> Iterator[str]:
     for scene in result.scenes:
         if not scene.degraded:
             continue
-        voices = [(attempt.engine, attempt) for attempt in scene.speech_trail]
-        backends = [(attempt.backend, attempt) for attempt in scene.trail]
-        for name, attempt in [*voices, *backends]:
-            if attempt.category is not None or attempt.skipped:
-                yield f"{scene.id}: {name} {_reason(attempt)}"
+        yield from _passed_over(scene.id, [(a.engine, a) for a in scene.speech_trail])
+        yield from _passed_over(scene.id, [(a.backend, a) for a in scene.trail])
+
+
+def _passed_over(
+    scene: str, attempts: Sequence[tuple[str, TrailEntry | SpeechAttempt]]
+) -> Iterator[str]:
+    for name, attempt in attempts:
+        if attempt.category is not None or attempt.skipped:
+            yield f"{scene}: {name} {_reason(attempt)}"
 
 
 def _reason(attempt: TrailEntry | SpeechAttempt) -> str:

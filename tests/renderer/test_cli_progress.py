@@ -148,7 +148,7 @@ def summary_of(*scenes: SceneResult, said: tuple[str, ...] = ()) -> str:
 
 def test_the_summary_names_the_film_its_scenes_and_who_made_them() -> None:
     shown = summary_of(
-        SceneResult("hook", "colab", False, False, 4.0, Cost(Decimal("0.25"))),
+        SceneResult("hook", "colab", False, False, 4.0, (Cost(Decimal("0.25")),)),
         SceneResult("voice-only", None, False, True, 8.5),
     )
     last = shown.splitlines()[-1]
