@@ -34,8 +34,8 @@ def validate_clip(clip: AvatarClip, request: AvatarRequest) -> AvatarClip:
     """The clip with its real size, rate, length and alpha filled in.
 
     Raises `AvatarError` (bad_output) unless the file exists, decodes to its end, has a picture
-    that is not one flat colour throughout, and lasts as long as the narration, give or take
-    0.25 s or 5 %, whichever is more.
+    that is not one flat colour throughout (a still clip may be), and lasts as long as the
+    narration, give or take 0.25 s or 5 %, whichever is more.
     """
     from avatar_core.media import MediaError, has_alpha, open_media
 
@@ -63,7 +63,8 @@ def _judged(
         raise _bad(
             f"The clip lasts {duration:.2f} s, but the narration lasts {request.duration:.2f} s."
         )
-    if seen.flat:
+    # A still clip shows what the portrait shows, be it one colour: that is not its fault.
+    if seen.flat and not clip.still:
         raise _bad("The clip shows nothing but one flat colour.")
     return replace(clip, size=seen.size, fps=fps, duration=duration, has_alpha=alpha)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# 64 million pixels are 8000x8000, or 256 MB as RGBA: more than any frame can show.
-MAX_PIXELS = 64_000_000
+# 40 million pixels are 6300x6300, or 160 MB as RGBA: more than any frame can show.
+MAX_PIXELS = 40_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
@@ -33,17 +33,15 @@ class PictureInfo:
     size: Size
     format: str
     has_alpha: bool
-    frames: int = 1
 
 
 def probe_picture(path: Path) -> PictureInfo:
     """What the header says; decodes nothing. Raises `MediaError`."""
     with _opened(path) as picture:
         width, height = picture.size
-        if picture.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS:
+        if _orientation(picture) in _SIDEWAYS:
             width, height = height, width
-        frames = int(getattr(picture, "n_frames", 1))
-        return PictureInfo(Size(width, height), picture.format or "", _has_alpha(picture), frames)
+        return PictureInfo(Size(width, height), picture.format or "", _has_alpha(picture))
 
 
 def load_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -56,7 +54,9 @@ def load_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     with _opened(path) as picture:
         _bound(picture, path, max_pixels)
         picture.load()
-        return _upright(_eight_bits(_srgb(picture)))
+        # Decoding turns a TIFF by itself and then says so here: what is left is ours to do.
+        orientation = _orientation(picture)
+        return _upright(_as_rgb(_srgb(picture)), orientation)
 
 
 @contextmanager
@@ -141,23 +141,10 @@ def _srgb(picture: Image) -> Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         target = ImageCms.createProfile("sRGB")
-        turned = ImageCms.profileToProfile(picture, source, target, outputMode=mode)
+        return ImageCms.profileToProfile(picture, source, target, outputMode=mode) or picture
     except (ImageCms.PyCMSError, OSError):
         log.debug("the colour profile is not usable", exc_info=True)
         return picture
-    if turned is None:
-        return picture
-    exif = picture.getexif()
-    turned.info["exif"] = exif.tobytes() if exif else b""
-    return turned
-
-
-def _eight_bits(picture: Image) -> Image:
-    exif = picture.info.get("exif")
-    flat = _as_rgb(picture)
-    if exif and "exif" not in flat.info:
-        flat.info["exif"] = exif
-    return flat
 
 
 def _as_rgb(picture: Image) -> Image:
@@ -179,10 +166,29 @@ def _from_float(picture: Image) -> Image:
     return picture.point(lambda v: v * (255 / span) + (-low * 255 / span)).convert("L")
 
 
-def _upright(picture: Image) -> Image:
-    from PIL import ImageOps
+def _orientation(picture: Image) -> int:
+    """How the camera was held, 1 to 8 as EXIF counts; damaged EXIF says nothing."""
+    try:
+        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:
+        log.debug("the EXIF data is not usable", exc_info=True)
+        return 1
 
-    return ImageOps.exif_transpose(picture)
+
+def _upright(picture: Image, orientation: int) -> Image:
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    turn = turns.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _has_alpha(picture: Image) -> bool:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -63,7 +64,8 @@ class Registry(Generic[T]):
         self.base = base
         self._entries: dict[str, list[Entry]] = {}
         self._loaded: dict[str, type[T]] = {}
-        self._lock = threading.Lock()
+        # Importing one backend may ask for another.
+        self._lock = threading.RLock()
 
     def register(
         self, name: str, target: type | str, summary: str = "", *, owner: Owner | None = None
@@ -73,6 +75,14 @@ class Registry(Generic[T]):
 
     def add(self, entry: Entry) -> None:
         self._entries.setdefault(entry.name, []).append(entry)
+
+    def overlaid(self, classes: Mapping[str, type[T]]) -> Registry[T]:
+        """A copy in which these names stand for these classes, whoever else owns them."""
+        copy: Registry[T] = Registry(self.kind, self.base)
+        copy._entries = dict(self._entries)
+        for name, found in classes.items():
+            copy._entries[name] = [Entry(name, found, "", Owner("this program"))]
+        return copy
 
     def names(self) -> tuple[str, ...]:
         """All names in alphabetical order; imports nothing."""

@@ -25,14 +25,14 @@ def draw_card(speaker: str, size: Size) -> Image.Image:
     short = min(size)
     radius = short * 0.24
     # Next to a name the circle moves up a little, so that both together stand in the middle.
-    centre = (size.width / 2, size.height / 2 - (short * 0.07 if name else 0))
+    centre = (size.width / 2, size.height / 2 - (short * 0.08 if name else 0))
     _circle(card, centre, radius)
     draw = ImageDraw.Draw(card)
     if name:
         draw.text(
             centre, _initials(name), fill=_WHITE, font=font(radius * 0.8, bold=True), anchor="mm"
         )
-        _name(draw, name, size, centre[1] + radius + short * 0.09)
+        _name(draw, name, size, centre[1] + radius + short * 0.11)
     else:
         _silhouette(card, centre, radius)
     return card
