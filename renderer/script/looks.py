@@ -148,8 +148,17 @@ class Music(Model):
     ] = None
 
 
+_ONE_SOURCE: dict[str, Any] = {
+    "oneOf": [
+        {"required": [name], "properties": {name: {"type": "string"}}} for name in ("src", "text")
+    ]
+}
+
+
 class Watermark(Model):
     """A picture or words in every scene; exactly one of `src` and `text`."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_SOURCE)
 
     src: Annotated[Path | None, note("picture path")] = None
     text: Annotated[str | None, Field(min_length=1), note("words")] = None
