@@ -195,6 +195,7 @@ class SmartVideoRenderer:
             engine=settings.speech.engine,
             engine_fallback=settings.speech.fallback,
             voice=settings.speech.voice,
+            language=settings.speech.language,
             known_backends=(*self._plugins.backends.names(), *self._given),
             known_engines=self._plugins.engines.names(),
         )

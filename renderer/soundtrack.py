@@ -7,7 +7,8 @@ from pathlib import Path
 
 from avatar_core.cancel import CancelToken
 from avatar_core.media import probe_video
-from renderer.audio import Effect, Placed, SoundFacts, SoundPlan, build_master, plan_key
+from renderer.audio.master import build_master
+from renderer.audio.plan import Effect, Placed, SoundPlan, plan_key
 from renderer.film import Film, FilmScene
 from renderer.script.models import Music
 from renderer.segments import SceneCut
@@ -43,14 +44,12 @@ def sound_plan(
     )
 
 
-def make_master(
-    plan: SoundPlan, store: Store, hashes: FileHashes, cancel: CancelToken
-) -> Artifact:
+def make_master(plan: SoundPlan, store: Store, hashes: FileHashes, cancel: CancelToken) -> Artifact:
     """Build the film's one PCM master, or find it; its notes hold the measured loudness."""
     key = content_key(revision=REVISION, plan=plan_key(plan, hashes))
 
     def build(target: Path, work: Path) -> dict[str, float | None]:
-        facts: SoundFacts = build_master(plan, target, work, cancel=cancel)
+        facts = build_master(plan, target, work, cancel=cancel)
         return {"loudness": facts.loudness}
 
     return store.make(KIND, key, ".wav", build, cancel=cancel)

@@ -22,6 +22,11 @@ _THREADS = 4
 _TICKS_PER_FRAME = 512
 
 BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+# What x264 writes of these depends on the source; packets join only under one and the same header.
+_HEADER = (
+    "sample_aspect_ratio=1/1:chroma_sample_loc_type=0:video_full_range_flag=0"
+    ":colour_primaries=1:transfer_characteristics=1:matrix_coefficients=1"
+)
 _TAGS = "-color_range tv -color_primaries bt709 -color_trc bt709 -colorspace bt709".split()
 
 
@@ -58,6 +63,7 @@ def encode_args(quality: Quality, fps: int, keys: Sequence[int], target: Path) -
         *("-preset", preset, "-crf", str(crf), "-bf", "0", "-g", str(gop(fps))),
         *("-sc_threshold", "0", "-threads", str(_THREADS), "-x264-params", "stitchable=1"),
         *("-force_key_frames", times, "-forced-idr", "1", *_TAGS),
+        *("-bsf:v", f"h264_metadata={_HEADER}"),
         *("-fflags", "+bitexact", "-flags:v", "+bitexact+cgop", "-fps_mode", "passthrough"),
         *("-video_track_timescale", str(ticks(fps)), "-f", "mp4", f"file:{target}"),
     ]
