@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+
+import pytest
 
 CONTROLS = "\x1b\r\x08\x07"
 
@@ -33,6 +36,28 @@ def avatar(
         timeout=timeout,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Here:
+    """The same command line within this process: quick, for long tables of cases."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        from renderer.cli import main
+
+        with self.monkeypatch.context() as patch:
+            patch.chdir(cwd)
+            for name in set(os.environ) - set(environment(cwd)):
+                patch.delenv(name)
+            for name, value in environment(cwd).items():
+                patch.setenv(name, value)
+            self.capture.readouterr()
+            code = main(arguments)
+        printed = self.capture.readouterr()
+        return subprocess.CompletedProcess(arguments, code, printed.out, printed.err)
 
 
 def install_plugin(folder: Path, name: str, code: str) -> dict[str, str]:

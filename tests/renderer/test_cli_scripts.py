@@ -12,7 +12,7 @@ import pytest
 
 from avatar_core.errors import InputError
 from renderer.cli.rendering import checked_output, split_assignments
-from support_cli import avatar
+from support_cli import Here, avatar
 
 GOOD = """\
 version: "1"
@@ -32,6 +32,11 @@ scenes:
 
 
 @pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    return Here(monkeypatch, capfd)
+
+
+@pytest.fixture
 def film(tmp_path: Path) -> Path:
     path = tmp_path / "film.yaml"
     path.write_text(GOOD, encoding="utf-8")
@@ -45,16 +50,16 @@ def test_a_good_script_is_summed_up_scene_by_scene(tmp_path: Path, film: Path) -
     assert "'Tea' 2 scenes" in done.stdout
 
 
-def test_variables_can_be_set_for_a_check(tmp_path: Path, film: Path) -> None:
-    done = avatar("check", film.name, "--set", "variables.product=Trà sen", "--json", cwd=tmp_path)
+def test_variables_can_be_set_for_a_check(here: Here, tmp_path: Path, film: Path) -> None:
+    done = here("check", film.name, "--set", "variables.product=Trà sen", "--json", cwd=tmp_path)
     checked = json.loads(done.stdout)
     assert (checked["event"], checked["title"]) == ("checked", "Trà sen")
     assert [(s["id"], s["line"]) for s in checked["scenes"]] == [("hook", 5), ("end", 6)]
 
 
-def test_all_mistakes_of_a_script_are_told_with_their_lines(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_script_are_told_with_their_lines(here: Here, tmp_path: Path) -> None:
     (tmp_path / "film.yaml").write_text(BAD)
-    done = avatar("check", "film.yaml", cwd=tmp_path)
+    done = here("check", "film.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     for place in ("film.yaml:2", "film.yaml:4", "film.yaml:5"):
@@ -62,9 +67,9 @@ def test_all_mistakes_of_a_script_are_told_with_their_lines(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
 
 
-def test_a_program_gets_every_mistake_in_one_line(tmp_path: Path) -> None:
+def test_a_program_gets_every_mistake_in_one_line(here: Here, tmp_path: Path) -> None:
     (tmp_path / "film.yaml").write_text(BAD)
-    done = avatar("check", "film.yaml", "--json", cwd=tmp_path)
+    done = here("check", "film.yaml", "--json", cwd=tmp_path)
     failed = json.loads(done.stdout)
     assert (done.returncode, failed["event"], failed["kind"]) == (2, "failed", "input")
     assert {mistake["line"] for mistake in failed["details"]["mistakes"]} == {2, 4, 5}
@@ -83,10 +88,10 @@ def test_a_program_gets_every_mistake_in_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_wrong_input(
-    tmp_path: Path, film: Path, arguments: list[str], said: str
+    here: Here, tmp_path: Path, film: Path, arguments: list[str], said: str
 ) -> None:
     before = sorted(tmp_path.rglob("*.*"))
-    done = avatar(*arguments, cwd=film.parent)
+    done = here(*arguments, cwd=film.parent)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -94,21 +99,21 @@ def test_what_cannot_be_is_wrong_input(
 
 
 @pytest.mark.parametrize("name", ["two words.yaml", 'it\'s "it".yaml', "phim của tôi.yaml"])
-def test_a_script_may_be_called_anything(tmp_path: Path, name: str) -> None:
+def test_a_script_may_be_called_anything(here: Here, tmp_path: Path, name: str) -> None:
     if sys.platform == "win32" and '"' in name:
         pytest.skip("not a file name there")
     (tmp_path / name).write_text(GOOD, encoding="utf-8")
-    assert avatar("check", name, cwd=tmp_path).returncode == 0
+    assert here("check", name, cwd=tmp_path).returncode == 0
 
 
-def test_a_script_may_start_with_a_dash(tmp_path: Path) -> None:
+def test_a_script_may_start_with_a_dash(here: Here, tmp_path: Path) -> None:
     (tmp_path / "-film.yaml").write_text(GOOD)
-    assert avatar("check", "--", "-film.yaml", cwd=tmp_path).returncode == 0
+    assert here("check", "--", "-film.yaml", cwd=tmp_path).returncode == 0
 
 
-def test_the_schema_goes_to_standard_output_or_into_a_file(tmp_path: Path) -> None:
-    printed = avatar("schema", cwd=tmp_path)
-    written = avatar("schema", "-o", "-schema.json", cwd=tmp_path)
+def test_the_schema_goes_to_standard_output_or_into_a_file(here: Here, tmp_path: Path) -> None:
+    printed = here("schema", cwd=tmp_path)
+    written = here("schema", "-o", "-schema.json", cwd=tmp_path)
     assert printed.returncode == written.returncode == 0
     assert written.stdout == ""
     schema = json.loads(printed.stdout)
@@ -117,8 +122,8 @@ def test_the_schema_goes_to_standard_output_or_into_a_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("language", ["en-US", "vi-VN"])
-def test_a_started_film_passes_its_own_check(tmp_path: Path, language: str) -> None:
-    started = avatar("init", "my film", "--language", language, cwd=tmp_path)
+def test_a_started_film_passes_its_own_check(here: Here, tmp_path: Path, language: str) -> None:
+    started = here("init", "my film", "--language", language, cwd=tmp_path)
     assert started.returncode == 0, started.stderr
     folder = tmp_path / "my film"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -128,12 +133,12 @@ def test_a_started_film_passes_its_own_check(tmp_path: Path, language: str) -> N
     ]
     first = (folder / "film.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert "avatar.schema.json" in first
-    assert avatar("check", "film.yaml", cwd=folder).returncode == 0
+    assert here("check", "film.yaml", cwd=folder).returncode == 0
 
 
-def test_starting_a_film_twice_overwrites_nothing(tmp_path: Path) -> None:
+def test_starting_a_film_twice_overwrites_nothing(here: Here, tmp_path: Path) -> None:
     (tmp_path / "avatar.toml").write_text("workers = 2\n")
-    done = avatar("init", cwd=tmp_path)
+    done = here("init", cwd=tmp_path)
     assert done.returncode == 2
     assert "avatar.toml would be overwritten" in done.stderr
     assert not (tmp_path / "film.yaml").exists()
@@ -143,9 +148,11 @@ def test_starting_a_film_twice_overwrites_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() == 0, reason="needs a folder that cannot be written"
 )
-def test_a_folder_that_cannot_be_written_is_the_machines_trouble(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_the_machines_trouble(
+    here: Here, tmp_path: Path
+) -> None:
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    done = avatar("init", "x", cwd=tmp_path)
+    done = here("init", "x", cwd=tmp_path)
     tmp_path.chmod(stat.S_IRWXU)
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
