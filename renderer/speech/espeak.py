@@ -86,7 +86,7 @@ class EspeakEngine(SpeechEngine):
             health = self.check()
             raise AvatarError(Category.UNSUPPORTED, health.message, advice=health.advice)
         choice = choose(request.voice, list_voices(found.data), found.data)
-        if choice.id is None:
+        if choice.file is None:
             raise AvatarError(
                 Category.UNSUPPORTED,
                 f"espeak does not speak {request.voice.language}.",
@@ -95,7 +95,7 @@ class EspeakEngine(SpeechEngine):
         return {
             "library": str(found.library),
             "data": str(found.data),
-            "voice": choice.id,
+            "voice": choice.file,
             "text": request.text,
             "rate": _rate(request.voice),
             "pitch": _pitch(request.voice),

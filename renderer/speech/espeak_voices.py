@@ -26,9 +26,10 @@ class Installation:
 @dataclass(frozen=True, slots=True)
 class EspeakVoice:
     """A voice; ``id`` is its first language tag, in small letters. ``ranks`` says how well it
-    suits each of its languages: the lower, the better."""
+    suits each of its languages: the lower, the better. ``file`` is what espeak knows it by."""
 
     id: str
+    file: str
     name: str
     ranks: dict[str, int]
 
@@ -37,7 +38,7 @@ class EspeakVoice:
 class Choice:
     """The voice to ask espeak for, None if the language is missing; and what to tell the user."""
 
-    id: str | None
+    file: str | None
     warning: str | None = None
 
 
@@ -61,17 +62,23 @@ def list_voices(data: Path) -> tuple[EspeakVoice, ...]:
 def choose(voice: Voice, voices: Sequence[EspeakVoice], data: Path) -> Choice:
     """The voice named by ``voice.id``, else the nearest one; without an id, the language's."""
     by_language = _for_language(voice.language, voices)
-    if voice.id is None or by_language is None:
-        return Choice(by_language)
+    if by_language is None:
+        return Choice(None)
+    if voice.id is None:
+        return Choice(by_language.file)
     wanted, _, variant = voice.id.partition("+")
     suffix = f"+{variant}" if variant and (data / "voices" / "!v" / variant).is_file() else ""
     for known in voices:
-        if wanted.lower() in (*known.ranks, known.name.lower()):
-            return Choice(known.id + suffix)
-    primary = by_language.split("-")[0]
-    near = nearest(wanted, [known.id for known in voices if known.id.split("-")[0] == primary])
-    chosen = near or by_language
-    return Choice(chosen, f"espeak has no voice {voice.id!r} and uses {chosen!r}.")
+        if wanted.lower() in (known.id, known.name.lower()):
+            return Choice(known.file + suffix)
+    chosen = _nearest(wanted, by_language, voices)
+    return Choice(chosen.file, f"espeak has no voice {voice.id!r} and uses {chosen.id!r}.")
+
+
+def _nearest(wanted: str, by_language: EspeakVoice, voices: Sequence[EspeakVoice]) -> EspeakVoice:
+    primary = by_language.id.split("-")[0]
+    kin = {known.id: known for known in voices if known.id.split("-")[0] == primary}
+    return kin.get(nearest(wanted, kin) or "", by_language)
 
 
 def _read(path: Path) -> EspeakVoice | None:
@@ -83,17 +90,17 @@ def _read(path: Path) -> EspeakVoice | None:
         elif key == "language" and values:
             rank = values[1] if len(values) > 1 else ""
             ranks[values[0].lower()] = int(rank) if rank.isdigit() else _USUAL_RANK
-    return EspeakVoice(next(iter(ranks)), name, ranks) if ranks else None
+    return EspeakVoice(next(iter(ranks)), path.name, name, ranks) if ranks else None
 
 
-def _for_language(language: str, voices: Sequence[EspeakVoice]) -> str | None:
+def _for_language(language: str, voices: Sequence[EspeakVoice]) -> EspeakVoice | None:
     for tag in _tags(language):
         fitting = [known for known in voices if tag in known.ranks]
         if fitting:
-            return min(fitting, key=lambda known: (known.id != tag, known.ranks[tag])).id
+            return min(fitting, key=lambda known: (known.id != tag, known.ranks[tag]))
     primary = next(iter(_tags(language.split("-")[0])))
-    kin = [known.id for known in voices if known.id.split("-")[0] == primary]
-    return min(kin, key=len, default=None)
+    kin = [known for known in voices if known.id.split("-")[0] == primary]
+    return min(kin, key=lambda known: len(known.id), default=None)
 
 
 def _tags(language: str) -> Iterator[str]:
