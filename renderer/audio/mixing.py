@@ -34,8 +34,6 @@ class Track:
         """Add what of this track falls into ``mix``, which begins at sample ``at``."""
         first, last = max(at, self.start), min(at + len(mix), self.end)
         if first >= last:
-            if at >= self.end:
-                self.source.close()
             return
         part = self.source.read(first - self.start, last - first) * np.float32(self.volume)
         if self.fade_in or self.fade_out:
@@ -64,12 +62,26 @@ def tracks_of(plan: SoundPlan, work_dir: Path, cancel: CancelToken) -> list[Trac
 
 def chunks(tracks: Sequence[Track], samples: int, cancel: CancelToken) -> Iterator[Samples]:
     """The mix from the first to the last sample, in pieces of shape (n, 2); may exceed 1.0."""
+    waiting = sorted(tracks, key=lambda track: track.start, reverse=True)
+    playing: list[Track] = []
     for at in range(0, samples, _CHUNK):
         cancel.check()
         mix = np.zeros((min(_CHUNK, samples - at), 2), np.float32)
-        for track in tracks:
+        while waiting and waiting[-1].start < at + len(mix):
+            playing.append(waiting.pop())
+        for track in playing:
             track.add_to(mix, at)
         yield mix
+        playing = list(_going_on(playing, at + len(mix)))
+
+
+def _going_on(playing: Sequence[Track], at: int) -> Iterator[Track]:
+    """The tracks that last beyond ``at``; the files of the others are closed."""
+    for track in playing:
+        if track.end > at:
+            yield track
+        else:
+            track.source.close()
 
 
 def _narration(plan: SoundPlan, work_dir: Path, cancel: CancelToken) -> Iterator[Track]:
