@@ -187,14 +187,17 @@ class _Walk:
     def _nothing(self, node: ScalarNode, path: str) -> None:
         if node.value or not path:
             return
-        line = node.start_mark.line
+        # What is empty begins for the reader only where the next thing stands.
+        line = self._lines.get(path, node.start_mark.line + 1) - 1
         comment = line < len(self._source) and "#" in self._source[line]
         advice = (
             'A # begins a comment in YAML: put colours in quotes, "#1b4332".'
             if comment
             else "Give a value or remove the key."
         )
-        raise self._mistake(node, path, "there is no value here.", advice)
+        raise InputError(
+            "there is no value here.", file=self._file, line=line + 1, key=path, advice=advice
+        )
 
     def _noted(self, node: Node, path: str) -> Node:
         self._lines[path] = node.start_mark.line + 1
