@@ -237,7 +237,8 @@ class _Builder:
 def default_place(layout: m.Layout, *, wide: bool) -> tuple[m.Position, float]:
     """Where a presenter stands in a layout and its share of the frame, if nothing is said."""
     if layout == "split":
-        return ("right" if wide else "bottom"), 0.5
+        # Upright, captions run across the lower half: there they would cover the mouth.
+        return ("right" if wide else "top"), 0.5
     if layout == "full":
         return "center", 1.0
     return "bottom-right", 0.38 if layout == "circle" else 0.45

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pysubs2
 import pytest
 
 from avatar_core.errors import AvatarError, Cancelled, Category, InputError
 from avatar_core.events import AttemptEnded, Event, SceneFinished, Warned
-from renderer.captions.sidecar import read_cues
 from renderer.renderer import SmartVideoRenderer
 from renderer.script.models import Avatar, Limits, Scene, Transition, VideoScript
 from support_films import (
@@ -57,7 +57,7 @@ def test_captions_of_a_hundred_short_scenes_start_within_a_frame_of_their_narrat
     picture, sound = stream_ends(result.path)
     assert abs(picture - sound) <= 1 / 15
     # 0.1 s of padding before, 0.31 s of sound and 0.2 s after are 2 + 5 + 3 frames at 15 fps.
-    starts = [cue.start for cue in read_cues(result.captions[0])]
+    starts = [line.start / 1000 for line in pysubs2.load(str(result.captions[0]))]
     assert len(starts) == 100
     for i, start in enumerate(starts):
         assert abs(start - (i * 10 + 2) / 15) <= 1 / 15
