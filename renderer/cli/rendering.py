@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avatar_core.cancel import CancelToken
-from avatar_core.errors import InputError
+from avatar_core.errors import Cancelled, InputError
 from avatar_core.events import Event, Warned
 from renderer.cli import failures, streams
-from renderer.cli.cancelling import run_cancellable
+from renderer.cli.cancelling import CANCELLED, run_cancellable
 from renderer.cli.json_lines import json_output
 from renderer.cli.progress import progress_view
 
@@ -62,10 +63,14 @@ def render_for_people(order: Order) -> int:
             said.add(f"{event.scene}: {event.message}" if event.scene else event.message)
         view(event)
 
+    def abandon() -> None:
+        view.abandon()
+        _say_cancelled()
+
     token = CancelToken()
     try:
         outcome = run_cancellable(
-            lambda: _render(order, token, listen, console.print), token, view.abandon
+            lambda: _render(order, token, listen, console.print), token, abandon
         )
     finally:
         view.close()
@@ -81,9 +86,19 @@ def render_for_programs(order: Order) -> int:
     """Render with nothing but JSON lines on standard output."""
     token = CancelToken()
     with json_output() as lines:
-        outcome = run_cancellable(lambda: _render(order, token, lines), token)
+
+        def abandon() -> None:
+            lines.write(failures.explain(Cancelled()).to_json())
+            _say_cancelled()
+
+        outcome = run_cancellable(lambda: _render(order, token, lines), token, abandon)
         lines.write(outcome.result.event().to_json())
     return outcome.exit_code
+
+
+def _say_cancelled() -> None:
+    # Not through a console: another thread may hold its lock for ever.
+    sys.stderr.write(f"{CANCELLED}\n")
 
 
 def _render(

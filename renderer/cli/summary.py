@@ -22,8 +22,7 @@ def show_result(
     """Print where the film is, a table of its scenes, what fell back and what to know."""
     console.print(_table(result), soft_wrap=False)
     fallbacks = list(_fallbacks(result))
-    if fallbacks:
-        console.print("What fell back, and why:", style="yellow")
+    console.print("What fell back, and why:" if fallbacks else "Nothing fell back.")
     for line in fallbacks:
         console.print(f"  {printable(line)}", style="yellow")
     for warning in _warnings(result):

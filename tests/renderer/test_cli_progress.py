@@ -155,7 +155,7 @@ def test_the_summary_names_the_film_its_scenes_and_who_made_them() -> None:
     assert last.endswith("a film with a rather long name that must never be cut or wrapped.mp4")
     assert "colab" in shown and "unchanged" in shown
     assert "0.25 USD" in shown
-    assert "What fell back" not in shown
+    assert "Nothing fell back." in shown
 
 
 def test_the_summary_says_what_fell_back_and_why() -> None:
