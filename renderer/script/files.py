@@ -65,7 +65,7 @@ def problem_with(path: Path, raw: str | Path, wanted: tuple[Kind, ...]) -> Probl
         return Problem(f"{path} is a folder.", "Name a file in it.")
     except (OSError, ValueError) as failure:
         why = getattr(failure, "strerror", None) or str(failure)
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - the other one raises for names that are too long
             why = "it is a folder"
         return Problem(f"{str(path)[:200]} cannot be read: {why}.", "Check the path.")
     return _wrong_content(path, head, wanted)
