@@ -17,6 +17,10 @@ PRESETS: dict[Quality, tuple[str, int]] = {
 }
 """x264's preset and constant rate factor for each quality."""
 
+SETTLING: dict[Quality, int | None] = {"draft": 24, "standard": 16, "high": None}
+"""How many frames of a still are encoded until nothing changes any more; None where the encoder
+goes on refining, so that there is nothing to gain."""
+
 # x264's output depends on the number of its threads: a fixed one gives the same bytes anywhere.
 _THREADS = 4
 _TICKS_PER_FRAME = 512

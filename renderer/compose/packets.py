@@ -99,10 +99,10 @@ def _set_time_base(stream: VideoStream, fps: int) -> None:
     stream.time_base = Fraction(1, ticks(fps))
 
 
-def copied(packet: av.Packet[VideoStream]) -> av.Packet[VideoStream]:
-    """A packet of its own: a muxer takes what is in the packet it gets."""
+def packet_of(data: bytes, is_keyframe: bool = False) -> av.Packet[VideoStream]:
+    """A packet with this encoded frame."""
     import av
 
-    made = cast("av.Packet[VideoStream]", av.Packet(bytes(packet)))
-    made.is_keyframe = packet.is_keyframe
+    made = cast("av.Packet[VideoStream]", av.Packet(data))
+    made.is_keyframe = is_keyframe
     return made

@@ -1,0 +1,35 @@
+"""How near films come to the pictures that they were made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from avatar_core.ffmpeg import run_ffmpeg
+
+_STEP = 15
+
+
+def ssim_to_pictures(film: Path, pictures: Sequence[Path], frames: int, matrix: str) -> float:
+    """Mean structural similarity in RGB of every 15th frame; each picture fills ``frames``.
+
+    ``matrix`` is the colour matrix with which the film was made: MoviePy leaves it untold.
+    """
+    shown = frames // _STEP
+    inputs = [arg for picture in pictures for arg in ("-i", str(picture))]
+    held = "".join(
+        f"[{i + 1}:v]format=gbrp,loop=loop={shown - 1}:size=1,setpts=N[p{i}];"
+        for i in range(len(pictures))
+    )
+    joined = "".join(f"[p{i}]" for i in range(len(pictures)))
+    graph = (
+        f"[0:v]select='not(mod(n,{_STEP}))',setpts=N,"
+        f"scale=in_color_matrix={matrix}:in_range=tv,format=gbrp,settb=1/25[film];"
+        f"{held}{joined}concat=n={len(pictures)},setpts=N,settb=1/25[real];"
+        "[film][real]ssim"
+    )
+    printed = run_ffmpeg(
+        ["-v", "info", "-i", str(film), *inputs, "-filter_complex", graph, "-f", "null", "-"]
+    )
+    return float(re.findall(r"All:([0-9.]+)", printed)[-1])
