@@ -13,6 +13,7 @@ from avatar_core.backend import Size
 from avatar_core.clip_check import validate_clip
 from avatar_core.media_error import MediaError, require_file
 from avatar_core.pictures import PictureInfo, load_picture, probe_picture
+from avatar_core.riff import riff_shortage
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -101,8 +102,9 @@ def probe_audio(path: Path) -> AudioInfo:
                 file=path,
                 advice="Open it in a player to check, and export or copy it again.",
             )
-        claimed = float((stream.duration or 0) * (stream.time_base or 0))
         seconds = samples / rate
+        claimed = float((stream.duration or 0) * (stream.time_base or 0))
+        claimed = max(claimed, seconds * riff_shortage(path))
         if seconds < claimed * _WHOLE - _SLACK_SECONDS:
             raise MediaError(
                 f"The sound is cut off: the file says {claimed:.1f} s and holds {seconds:.1f} s.",

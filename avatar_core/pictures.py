@@ -39,7 +39,8 @@ def probe_picture(path: Path) -> PictureInfo:
     """What the header says; decodes nothing. Raises `MediaError`."""
     with _opened(path) as picture:
         width, height = picture.size
-        if _orientation(picture) in _SIDEWAYS:
+        # Of a TIFF the library gives the size as shown by itself.
+        if picture.format != "TIFF" and _orientation(picture) in _SIDEWAYS:
             width, height = height, width
         return PictureInfo(Size(width, height), picture.format or "", _has_alpha(picture))
 

@@ -171,20 +171,7 @@ def _announce(plugins: Plugins, bus: EventBus | None) -> None:
 
 
 def _installed() -> Iterable[EntryPoint]:
-    try:
-        return importlib.metadata.entry_points(group=GROUP)
-    except Exception:
-        # One unreadable distribution makes the library give up on all of them.
-        log.warning("An installed package has unreadable metadata.", exc_info=True)
-        return list(_one_by_one())
-
-
-def _one_by_one() -> Iterable[EntryPoint]:
-    for distribution in importlib.metadata.distributions():
-        try:
-            yield from distribution.entry_points.select(group=GROUP)
-        except Exception:
-            log.warning("The metadata of %s cannot be read.", distribution, exc_info=True)
+    return importlib.metadata.entry_points(group=GROUP)
 
 
 def _distribution(entry_point: EntryPoint) -> str | None:

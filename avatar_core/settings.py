@@ -193,7 +193,7 @@ def _validated(
         fault = first_fault(failure)
     place = _place_of(fault.key, places)
     if fault.unknown:
-        message, advice = "There is no such setting.", did_you_mean(fault.key, known)
+        message, advice = "There is no such setting.", did_you_mean(place.key, known)
     else:
         message, advice = fault.message, None
     raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
