@@ -13,8 +13,9 @@ from avatar_core.ffmpeg import FfmpegError, ffmpeg_exe, run_ffmpeg
 # Every Vietnamese vowel sign on a letter of both cases.
 VIETNAMESE = "Ngữ Ệ ở ặ Ẵ ợ đ Ý"
 FILTERS = (
-    "amix aresample ass crop fps loudnorm overlay scale setpts sidechaincompress xfade".split()
-)
+    "alphamerge aresample ass blend crop ebur128 fade format fps gblur loop overlay pad "
+    "perspective scale setparams setpts setsar split tpad trim xfade"
+).split()
 _BUILD = "Unset AVATAR_FFMPEG to use the ffmpeg that comes with the package, or name a full build."
 _SIZE = (320, 120)
 # Seven words drawn at this size cover some thousands of bright pixels.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from importlib.metadata import EntryPoint
@@ -97,6 +98,14 @@ def test_ffmpeg_passes_every_trial_of_the_doctor() -> None:
     assert "H.264" in trials.encoders()
     assert str(len(trials.FILTERS)) in trials.filters()
     assert trials.VIETNAMESE in trials.vietnamese_captions()
+
+
+def test_the_doctor_asks_for_no_filter_that_films_do_not_use() -> None:
+    folder = Path(trials.__file__).parent
+    sources = [path for path in folder.rglob("*.py") if path.name != Path(trials.__file__).name]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    unused = [name for name in trials.FILTERS if not re.search(rf"[\"'\],;]{name}\b", code)]
+    assert unused == []
 
 
 def test_a_letter_that_no_font_has_is_found_in_the_burnt_caption() -> None:

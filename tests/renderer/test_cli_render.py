@@ -29,6 +29,7 @@ scenes:
 """
 FAILING = """
     import os
+    import threading
     from avatar_core import AvatarBackend, AvatarError, Category, Health, hookimpl
 
     class Failing(AvatarBackend):
@@ -53,10 +54,18 @@ FAILING = """
                 job.progress(0.5, "waiting for ever")
                 job.cancel.wait(60)
 
+    class Deaf(Stuck):
+        name = "deaf"
+
+        def generate(self, request, job):
+            job.progress(0.5, "waiting for ever")
+            threading.Event().wait(600)
+
     @hookimpl
     def register_avatar_backends(register):
         register("failing", Failing)
         register("stuck", Stuck)
+        register("deaf", Deaf)
 """
 
 
@@ -165,15 +174,16 @@ def test_wrong_input_ends_with_2_and_leaves_nothing_behind(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as on POSIX")
+@pytest.mark.parametrize("backend", ["stuck", "deaf"])
 @pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_in_the_middle_says_that_it_can_go_on(
-    film: Path, plugin: dict[str, str], as_json: bool
+def test_ctrl_c_ends_even_a_backend_that_does_not_listen_and_says_how_to_go_on(
+    film: Path, plugin: dict[str, str], as_json: bool, backend: str
 ) -> None:
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from renderer.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-c", code, "render", "film.yaml", "--backend", "stuck"]
+    command = [sys.executable, "-c", code, "render", "film.yaml", "--backend", backend]
     with subprocess.Popen(
         [*command, *(["--json"] if as_json else [])],
         cwd=film,
