@@ -21,7 +21,7 @@ from support_script import DEFAULTS, write_script
 
 ROOT = Path(__file__).parents[2]
 CHECK = jsonschema.Draft202012Validator(json_schema())
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "renderer" / "demo" / "demo.yaml"]
 TEXT = {"text": "a"}
 
 
