@@ -66,8 +66,13 @@ class ClipCache(Protocol):
 
 
 def _without_secrets(value: Any) -> Any:
+    """Without what is None, too: a secret that is not set must not differ from one that is."""
     if isinstance(value, dict):
-        return {k: _without_secrets(v) for k, v in value.items() if not isinstance(v, SecretStr)}
+        return {k: _without_secrets(v) for k, v in value.items() if _counts(v)}
     if isinstance(value, list | tuple):
-        return [_without_secrets(v) for v in value if not isinstance(v, SecretStr)]
+        return [_without_secrets(v) for v in value if _counts(v)]
     return value
+
+
+def _counts(value: Any) -> bool:
+    return value is not None and not isinstance(value, SecretStr)

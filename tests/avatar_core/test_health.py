@@ -1,0 +1,69 @@
+"""Health checks: asked once in a while, by one thread."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from avatar_core.backend import Health
+from avatar_core.errors import AvatarError, Category
+from avatar_core.health import HealthChecks
+from support_backends import ManualClock, ScriptedBackend
+
+
+def test_a_backend_is_asked_again_only_after_a_while() -> None:
+    clock, backend = ManualClock(), ScriptedBackend()
+    checks = HealthChecks(good_for=10, clock=clock)
+    for seconds, expected in [(0, 1), (9, 1), (1, 2), (5, 2)]:
+        clock.advance(seconds)
+        checks.require("scripted", backend)
+        assert backend.checks == expected
+
+
+def test_many_threads_ask_once() -> None:
+    backend, checks = ScriptedBackend(), HealthChecks()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: checks.require("scripted", backend), range(40)))
+    assert backend.checks == 1
+
+
+def test_two_backends_do_not_share_their_health() -> None:
+    ill, well = ScriptedBackend(health=Health(False, "ill")), ScriptedBackend()
+    checks = HealthChecks()
+    checks.require("well", well)
+    with pytest.raises(AvatarError, match="ill"):
+        checks.require("ill", ill)
+
+
+def test_a_bad_answer_is_remembered_too_and_recovery_is_seen() -> None:
+    clock = ManualClock()
+    backend = ScriptedBackend(health=[Health(False, "ill"), Health(True, "ready")])
+    checks = HealthChecks(good_for=10, clock=clock)
+    for _ in range(2):
+        with pytest.raises(AvatarError):
+            checks.require("scripted", backend)
+    assert backend.checks == 1
+    clock.advance(11)
+    checks.require("scripted", backend)
+
+
+def test_a_failure_of_the_check_keeps_its_category() -> None:
+    failure = AvatarError(Category.AUTH, "wrong key", status=401, advice="Set DID_API_KEY.")
+    checks, backend = HealthChecks(), ScriptedBackend(health=failure)
+    raised = []
+    for _ in range(2):
+        with pytest.raises(AvatarError) as caught:
+            checks.require("did", backend)
+        raised.append(caught.value)
+    assert {(e.category, e.status, e.advice) for e in raised} == {
+        (Category.AUTH, 401, "Set DID_API_KEY.")
+    }
+    assert backend.checks == 1
+
+
+@pytest.mark.parametrize("answer", [ValueError("a bug"), SystemExit(1)])
+def test_a_check_that_crashes_is_a_bug_of_the_backend(answer: BaseException) -> None:
+    with pytest.raises(AvatarError) as caught:
+        HealthChecks().require("scripted", ScriptedBackend(health=answer))
+    assert caught.value.category is Category.BACKEND_BUG
