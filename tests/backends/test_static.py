@@ -22,7 +22,6 @@ from backends.static.framing import crop_box
 from support_media import noise
 from support_plugins import python
 
-
 PORTRAIT = Size(64, 96)
 
 
