@@ -13,6 +13,7 @@ from renderer.script.models import Captions
 _SENTENCE_END = frozenset(".!?…。！？؟।")
 _CLAUSE_END = frozenset(",;:—–-，、；：،")
 _CLOSERS = "\"'”’)]}»」』）】》"
+_TITLES = frozenset("dr mr mrs ms prof st no vs jr sr ts ths gs tp".split())
 _HARD_PAUSE = 0.7
 _SHORT_GAP = 0.35
 _MIN_SECONDS = 1.0
@@ -103,8 +104,10 @@ def _ends_sentence(token: TimedWord, following: TimedWord) -> bool:
     if following.start - token.end >= _HARD_PAUSE:
         return True
     core = token.text.rstrip().rstrip(_CLOSERS)
+    if not core or core[-1] not in _SENTENCE_END or core[:-1].casefold() in _TITLES:
+        return False
     # "e.g. this": a lower-case letter goes on with the sentence.
-    return bool(core) and core[-1] in _SENTENCE_END and not following.text[:1].islower()
+    return not following.text[:1].islower()
 
 
 def _balanced(tokens: Sequence[TimedWord], style: Captions) -> list[list[TimedWord]]:

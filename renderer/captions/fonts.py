@@ -39,7 +39,7 @@ def check_font(name: str) -> str | None:
     if name.casefold().startswith(BUNDLED.casefold()):
         return None
     chosen = _chosen_by_libass(name)
-    if chosen is not None and _plain(name) in _plain(chosen):
+    if chosen is not None and _plain(name) and _plain(name) in _plain(chosen):
         return None
     return (
         f"The font {name!r} is not installed, so captions use {BUNDLED!r}. "
@@ -64,12 +64,14 @@ def filter_value(path: Path | str) -> str:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _chosen_by_libass(name: str) -> str | None:
     from renderer.captions.ass import Document, plain_style
 
+    # A comma would end the name's field in the document.
+    name = name.replace(",", " ")
     document = Document(64, 64)
     document.style("Test", plain_style(name, 20))
     document.event("Test", 0, 1000, "A")

@@ -115,11 +115,18 @@ class Painter:
         text = ""
         for i in line:
             word = ass.escaped(words[i])
-            if i == active:
-                word = f"{ass.color_tag(self._active)}{word}{ass.color_tag(self._color)}"
+            if active is not None:
+                word = self._tinted(word, i, active)
             space = i != line[0] and _apart(words[i - 1], words[i])
             text += f" {word}" if space else word
         return text
+
+    def _tinted(self, word: str, i: int, active: int) -> str:
+        # libass sets neighbours of one look as one run and rounds each run's place: letters would
+        # shift by a fraction of a pixel as the words take turns. The second colour is never
+        # seen; alternating it makes every word a run of its own at every time.
+        split = rf"{{\2c&H{i % 2:06X}&}}"
+        return split + ass.color_tag(self._active if i == active else self._color) + word
 
     def _box(self, block: Block) -> str:
         em = self._em * block.shrink
