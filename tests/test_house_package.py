@@ -1,0 +1,98 @@
+"""What people get: the demonstration film is whole, in a checkout and in the built wheel."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from renderer.film import Film
+from renderer.renderer import SmartVideoRenderer
+from support_house import PACKAGES, ROOT, read
+
+DEMO = ROOT / "renderer" / "demo"
+ASSETS = sorted(path for path in (DEMO / "assets").iterdir())
+
+
+@pytest.fixture(scope="module")
+def demo() -> Film:
+    return SmartVideoRenderer().check(DEMO / "demo.yaml")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        return set(archive.namelist())
+
+
+def test_the_demonstration_shows_what_it_promises(demo: Film) -> None:
+    layouts = {scene.presenter.layout for scene in demo.scenes if scene.presenter}
+    assert len(demo.scenes) >= 4
+    assert len(layouts) >= 3
+    assert demo.size == (1080, 1920)
+    assert demo.fps == 30
+    assert any(scene.audio for scene in demo.scenes)
+    assert any(scene.background.type == "video" for scene in demo.scenes)
+    assert any(scene.captions and scene.captions.burn for scene in demo.scenes)
+
+
+def test_the_demonstration_needs_nothing_but_the_base_install(demo: Film) -> None:
+    assert {engine for scene in demo.scenes if scene.text and not scene.audio
+            for engine in scene.speech.engines[:1]} == {"hibari"}  # fmt: skip
+    backends = {name for scene in demo.scenes if scene.presenter
+                for name in scene.presenter.backends}  # fmt: skip
+    assert backends <= {"static"}
+
+
+def test_the_recording_says_what_its_caption_says(demo: Film) -> None:
+    maker = ast.parse(read("examples/make_assets.py"))
+    constants = {ast.unparse(node.targets[0]): node.value for node in maker.body
+                 if isinstance(node, ast.Assign)}  # fmt: skip
+    spoken = [ast.literal_eval(constants["GUEST_TEXT"])]
+    assert [scene.text for scene in demo.scenes if scene.audio] == spoken
+
+
+def test_every_asset_is_used_by_an_example() -> None:
+    scripts = read("renderer/demo/demo.yaml") + read("examples/tra-sua.yaml")
+    assert [path.name for path in ASSETS if f"assets/{path.name}" not in scripts] == []
+
+
+def test_the_assets_are_small_enough_to_ship() -> None:
+    assert sum(path.stat().st_size for path in ASSETS) < 4_000_000
+    assert (DEMO / "assets" / "presenter.png").stat().st_size < 600_000
+
+
+def test_the_vietnamese_example_is_valid() -> None:
+    film = SmartVideoRenderer().check(ROOT / "examples" / "tra-sua.yaml")
+    assert film.language == "vi-VN"
+    assert any("Trà oolong" in (scene.text or "") for scene in film.scenes)
+
+
+def test_the_wheel_carries_the_demonstration(wheel: set[str]) -> None:
+    assert "renderer/demo/demo.yaml" in wheel
+    assert {f"renderer/demo/assets/{path.name}" for path in ASSETS} <= wheel
+
+
+def test_the_wheel_carries_the_three_packages_and_nothing_else(wheel: set[str]) -> None:
+    tops = {name.partition("/")[0] for name in wheel}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+    assert {f"{package}/py.typed" for package in PACKAGES} <= wheel
+
+
+def test_the_wheel_carries_its_licence(wheel: set[str]) -> None:
+    assert any(re.fullmatch(r".*\.dist-info/licenses/LICENSE", name) for name in wheel)
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    # A folder without __init__.py works in a checkout and confuses type checkers and linters.
+    folders = {path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert [str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists()] == []
