@@ -21,6 +21,10 @@ SETTLING: dict[Quality, int | None] = {"draft": 24, "standard": 16, "high": None
 """How many frames of a still are encoded until nothing changes any more; None where the encoder
 goes on refining, so that there is nothing to gain."""
 
+STILL_GAIN = 2
+"""By how much a still's rate factor is lower: a long encode refines a picture while it stands, a
+few frames cannot, and paid once in two seconds the finer picture costs next to nothing."""
+
 # x264's output depends on the number of its threads: a fixed one gives the same bytes anywhere.
 _THREADS = 4
 _TICKS_PER_FRAME = 512
@@ -53,8 +57,11 @@ def key_frames(edges: Sequence[int], frames: int, fps: int) -> list[int]:
     return found
 
 
-def encode_args(quality: Quality, fps: int, keys: Sequence[int], target: Path) -> list[str]:
-    """ffmpeg's output options for a silent segment with key frames at ``keys``.
+def encode_args(
+    quality: Quality, fps: int, keys: Sequence[int], target: Path, gain: int = 0
+) -> list[str]:
+    """ffmpeg's output options for a silent segment with key frames at ``keys``; ``gain`` lowers
+    the rate factor.
 
     Without B-frames a packet's two times are its frame's number, so that no edit list and no
     reordering stands in the way of a join.
@@ -64,7 +71,7 @@ def encode_args(quality: Quality, fps: int, keys: Sequence[int], target: Path) -
     times = ",".join(f"{max(0.0, (key - 0.5) / fps):.6f}" for key in keys)
     return [
         *("-an -sn -dn -map_metadata -1 -c:v libx264 -pix_fmt yuv420p".split()),
-        *("-preset", preset, "-crf", str(crf), "-bf", "0", "-g", str(gop(fps))),
+        *("-preset", preset, "-crf", str(crf - gain), "-bf", "0", "-g", str(gop(fps))),
         *("-sc_threshold", "0", "-threads", str(_THREADS), "-x264-params", "stitchable=1"),
         *("-force_key_frames", times, "-forced-idr", "1", *_TAGS),
         *("-bsf:v", f"h264_metadata={_HEADER}"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from avatar_core.cancel import CancelToken
 from avatar_core.ffmpeg import run_ffmpeg
-from renderer.compose.encoder import SETTLING, encode_args, key_frames
+from renderer.compose.encoder import SETTLING, STILL_GAIN, encode_args, key_frames
 from renderer.compose.held_frame import NotHeld, held_group
 from renderer.compose.layers import stills_graph
 from renderer.compose.packets import Packets, packet_of, write_packets
@@ -60,7 +60,8 @@ def compose_stills(
         lengths = tuple(min(length, enough) for length in stills.lengths)
         short = _encode(spec, stills.first, lengths, work, cancel)
         try:
-            return _repeat(short, lengths, stills, target, spec.fps)
+            _repeat(short, lengths, stills, target, spec.fps)
+            return
         except NotHeld:
             target.unlink(missing_ok=True)
     short = _encode(spec, stills.first, stills.lengths, work, cancel)
@@ -77,7 +78,7 @@ def _encode(
         [
             *stills_graph(spec, first, lengths, work),
             *("-frames:v", str(sum(lengths))),
-            *encode_args(spec.quality, spec.fps, keys, short),
+            *encode_args(spec.quality, spec.fps, keys, short, STILL_GAIN),
         ],
         cwd=work,
         cancel=cancel,
