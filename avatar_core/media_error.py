@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from avatar_core.errors import InputError
@@ -20,9 +21,12 @@ def require_file(path: Path, what: str) -> None:
     ``what`` is how the message calls it: "picture", "sound", "video".
     """
     try:
-        size = path.stat().st_size
+        status = path.stat()
         if path.is_dir():
             raise MediaError(f"This is a folder, not a {what} file.", file=path)
+        # A pipe or a device would be waited for without end.
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"This is a pipe or a device, not a {what} file.", file=path)
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -32,7 +36,7 @@ def require_file(path: Path, what: str) -> None:
     except (OSError, ValueError) as failure:
         reason = getattr(failure, "strerror", None) or failure
         raise MediaError(f"The {what} file cannot be read: {reason}.", file=path) from None
-    if size == 0:
+    if status.st_size == 0:
         raise MediaError(
             f"The {what} file is empty (0 bytes).", file=path, advice="Export or copy it again."
         )

@@ -11,7 +11,7 @@ from avatar_core.attempt import contained
 from avatar_core.backend import AvatarBackend, NoOptions
 from avatar_core.backend_options import backend_options
 from avatar_core.chain import LAST_RUNG
-from avatar_core.errors import AvatarError, EnvironmentFault
+from avatar_core.errors import AvatarError, EnvironmentFault, InputError
 from avatar_core.health import HealthChecks
 from avatar_core.registry import PluginFault, Registry
 from avatar_core.rung import Rung
@@ -64,6 +64,11 @@ class BackendPool:
         self, names: Iterable[str], scene_options: Mapping[str, Mapping[str, Any]] | None = None
     ) -> tuple[Rung, ...]:
         """Rungs for ``names`` and, after them, for `static`; options by backend name."""
+        if LAST_RUNG not in self._registry:
+            raise InputError(
+                f"The avatar backend {LAST_RUNG!r}, the last rung of every chain, is not loaded.",
+                advice=f"Add {LAST_RUNG} to AVATAR_PLUGINS, or unset that variable.",
+            )
         unique = list(dict.fromkeys([*names, LAST_RUNG]))
         return tuple(self.rung(name, (scene_options or {}).get(name)) for name in unique)
 

@@ -82,6 +82,8 @@ BAD_SOUND: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (_nothing, "no such sound file"),
     "folder": (Path.mkdir, "This is a folder"),
     "empty": (Path.touch, "empty (0 bytes)"),
+    "a device": (lambda p: p.symlink_to("/dev/zero"), "a pipe or a device"),
+    "a circle of links": (lambda p: p.symlink_to(p), "cannot be read"),
     "text": (lambda p: p.write_text("hello " * 100), "not a sound file"),
     "random bytes": (lambda p: p.write_bytes(bytes(range(256)) * 50), "sound"),
     "a video without sound": (lambda p: write_clip(p.with_suffix(".mp4")).rename(p), "no sound"),

@@ -86,6 +86,13 @@ def test_an_unknown_name_is_refused_at_once(pool: BackendPool, name: str) -> Non
         pool.rungs([name])
 
 
+def test_without_the_last_rung_the_way_to_get_it_back_is_said(tmp_path: Path) -> None:
+    registry: Registry[AvatarBackend] = Registry("avatar backend", AvatarBackend)
+    pool = BackendPool(registry, load_settings(env={}, cwd=tmp_path))
+    with pytest.raises(InputError, match="Add static to AVATAR_PLUGINS"):
+        pool.rungs([])
+
+
 def test_a_wrong_option_of_a_scene_is_refused_at_once(pool: BackendPool) -> None:
     with pytest.raises(InputError, match=r"avatar\.options\.counting\.stepz"):
         pool.rungs(["counting"], {"counting": {"stepz": 1}})

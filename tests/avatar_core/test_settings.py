@@ -103,7 +103,12 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
 
 def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     dotenv = "DATABASE_URL=x\nworkers=99\nAVATARS=3\n"
-    env = {"PATH": "/bin", "AVATAR_PLUGINS": "static", "AVATAR_FFMPEG": "ffmpeg"}
+    env = {
+        "PATH": "/bin",
+        "AVATAR_PLUGINS": "static",
+        "AVATAR_FFMPEG": "ffmpeg",
+        "AVATAR_DEBUG": "1",
+    }
     assert read(tmp_path, dotenv=dotenv, env=env).settings == Settings()
 
 

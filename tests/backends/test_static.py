@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from avatar_core.attempt import contained
 from avatar_core.backend import AvatarClip, AvatarRequest, Job, NoOptions, Size
+from avatar_core.errors import EnvironmentFault
 from avatar_core.media import validate_clip
 from avatar_core.plugins import load_plugins
 from backends.static.backend import StaticBackend
@@ -159,6 +161,14 @@ def test_a_crop_lies_in_the_picture_and_has_the_shape_of_the_target(
     assert (right - left) / (bottom - top) == pytest.approx(target[0] / target[1], rel=1e-6)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device to write to")
+def test_a_full_disk_is_told_as_a_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "still.mp4").symlink_to("/dev/full")
+    request = AvatarRequest(None, tmp_path / "a.wav", 1.0, PORTRAIT, 30, speaker="Lan")
+    with pytest.raises(EnvironmentFault, match="disk is full"), contained("static"):
+        StaticBackend().generate(request, Job(tmp_path))
+
+
 def test_a_card_belongs_to_its_name() -> None:
     cards = [np.asarray(draw_card(name, Size(96, 96))) for name in ("Lan", "Lan", "Minh")]
     assert (cards[0] == cards[1]).all()
@@ -175,7 +185,8 @@ def test_it_needs_neither_the_network_nor_a_library_for_it(tmp_path: Path) -> No
     result = python(f"""
         import socket, sys
         from pathlib import Path
-        from avatar_core.backend import AvatarRequest, Job, Size
+        from avatar_core.attempt import contained
+from avatar_core.backend import AvatarRequest, Job, Size
         from backends.static.backend import StaticBackend
 
         folder = Path({str(tmp_path)!r})
