@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 _FRAME = 0.01
 _PAUSE = 0.14
 _CLICK = 0.04
-# In seconds: how far off a pause may lie before it is rather no border between two words, and
-# what it costs to put it where nothing is written.
-_IGNORE = 0.8
+# Costs in seconds of distance. A pause is ignored at a price that grows with its length: a short
+# one may be a closed mouth within a word. To put it where no mark is written costs, too.
+_IGNORE = 0.1
+_IGNORE_SECOND = 2.5
 _UNMARKED = 0.5
 _WEAK = 0.12
-_SYLLABLE = 2.0
+# In letters.
+_SYLLABLE = 2.5
 _VOWELS = re.compile(r"[aeiouyæœøɑəаеёиоуыэюяαεηιουω]+")
 
 
@@ -68,8 +70,10 @@ def _joined(runs: Sequence[Span]) -> list[Span]:
 
 
 def _length(word: str) -> float:
-    plain = unicodedata.normalize("NFD", word.casefold())
-    return _SYLLABLE * len(_VOWELS.findall(plain)) + letters(word)
+    decomposed = unicodedata.normalize("NFD", word.casefold())
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    syllables = len(_VOWELS.findall(plain)) + sum(char.isnumeric() for char in plain)
+    return _SYLLABLE * max(1, syllables) + letters(word)
 
 
 def _border_cost(word: str) -> float:
@@ -86,21 +90,26 @@ def _borders(words: Sequence[str], stretches: Sequence[Span]) -> dict[int, int]:
     voice = sum(end - start for start, end in stretches)
     expected = [done / sum(lengths) * voice for done in accumulate(lengths)][:-1]
     pauses = list(accumulate(end - start for start, end in stretches))[:-1]
+    lengths = [after[0] - before[1] for before, after in pairwise(stretches)]
+    ignoring = [_IGNORE + _IGNORE_SECOND * length for length in lengths]
     costs = [_border_cost(word) for word in words[:-1]]
-    return _path(expected, costs, pauses)
+    return _path(expected, costs, pauses, ignoring)
 
 
 def _path(
-    expected: Sequence[float], costs: Sequence[float], pauses: Sequence[float]
+    expected: Sequence[float],
+    costs: Sequence[float],
+    pauses: Sequence[float],
+    ignoring: Sequence[float],
 ) -> dict[int, int]:
     """The cheapest way to lay pauses on gaps, both in order; a pause may also be left out."""
     gaps = len(expected)
     # best[g]: the cheapest so far if no gap from g on is taken yet.
     best = [0.0] * (gaps + 1)
     choices: list[list[int | None]] = []
-    for pause in pauses:
+    for pause, ignored in zip(pauses, ignoring, strict=True):
         chosen: list[int | None] = [None] * (gaps + 1)
-        after = [cost + _IGNORE for cost in best]
+        after = [cost + ignored for cost in best]
         cheapest, at = math.inf, None
         for gap in range(gaps):
             cost = best[gap] + abs(expected[gap] - pause) + costs[gap]

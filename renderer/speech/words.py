@@ -207,7 +207,7 @@ class _Clock:
         return self._at(max(index, 0), place)
 
     def _at(self, index: int, place: float) -> float:
-        if index < 0:
+        if not self._spans:
             return 0.0
         start, end = self._spans[index]
         inside = (place - self._starts[index]) / (self._ends[index] - self._starts[index])
