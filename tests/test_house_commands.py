@@ -26,7 +26,8 @@ def shown_commands() -> list[str]:
         for line in block.splitlines()
     ]
     inline = re.findall(r"`((?:avatar|make) [^`\n]+)`", "\n".join(map(_text, documents())))
-    return sorted({line for line in lines + inline if line})
+    # What follows a lone `--` is a file's name, and capitals stand for something.
+    return sorted({line.partition(" -- ")[0] for line in lines + inline if line})
 
 
 def _text(path: Path) -> str:
@@ -34,7 +35,7 @@ def _text(path: Path) -> str:
 
 
 AVATAR = [re.sub(r"^.*?\bavatar ", "", c) for c in shown_commands()
-          if re.match(r"(\S+=\S+ )*(\.venv\S*[/\\])?avatar ", c)]  # fmt: skip
+          if re.match(r"(\S+=\S+ )*(\.venv\S*[/\\])?avatar [^A-Z]", c)]  # fmt: skip
 MAKE = [c for c in shown_commands() if c.startswith("make ")]
 
 
