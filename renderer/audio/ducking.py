@@ -17,8 +17,8 @@ _READ_BLOCKS = 1000
 # Speech is what lies within this share (-30 dB) of a narration's loudest hundredth of a second.
 _SPEECH = 0.032
 _AUDIBLE = 3e-4
-# Music must not pump up between two words.
-_HOLD_BLOCKS = 30
+# Music must not pump up between two words or sentences: it waits for a pause of a second.
+_HOLD_BLOCKS = 100
 
 
 class GainCurve:

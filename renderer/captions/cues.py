@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avatar_core.speech import TimedWord
-from renderer.captions.graphemes import columns, is_ideographic, is_unspaced, joined, pieces
+from renderer.captions.graphemes import (
+    columns,
+    is_ideographic,
+    is_unspaced,
+    joined,
+    needs_space,
+    pieces,
+)
 from renderer.script.models import Captions
 
 _SENTENCE_END = frozenset(".!?…。！？؟।")
@@ -115,9 +123,10 @@ def _balanced(tokens: Sequence[TimedWord], style: Captions) -> list[list[TimedWo
     count = len(tokens)
     best = [0.0] + [math.inf] * count
     origin = [0] * (count + 1)
+    fill = _Fill(tokens, style)
     for i in range(count):
         for j in range(i + 1, count + 1):
-            load = _load(tokens[i:j], style)
+            load = fill.of(i, j)
             if load > 1 + _TOLERANCE and j > i + 1:
                 break
             cost = best[i] + 1 + load * load + _break_cost(tokens, j)
@@ -130,12 +139,28 @@ def _balanced(tokens: Sequence[TimedWord], style: Captions) -> list[list[TimedWo
     return groups[::-1]
 
 
-def _load(tokens: Sequence[TimedWord], style: Captions) -> float:
-    """How full a cue is, as a share of the tighter limit."""
-    letters = columns(joined([token.text for token in tokens])) / style.max_chars
-    # A cluster of a script without spaces is about half a word.
-    words = sum(0.5 if is_unspaced(token.text[0]) else 1 for token in tokens) / style.max_words
-    return max(letters, words)
+class _Fill:
+    """How full a cue of some of the tokens is, as a share of the tighter limit.
+
+    Running sums, so that a narration of thousands of characters is cut in no time.
+    """
+
+    def __init__(self, tokens: Sequence[TimedWord], style: Captions) -> None:
+        before = ["", *(token.text for token in tokens)]
+        self._spaces = [needs_space(b, t.text) for b, t in zip(before, tokens, strict=False)]
+        self._trailing = [token.text != token.text.rstrip() for token in tokens]
+        widths = (columns(t.text) + s for t, s in zip(tokens, self._spaces, strict=True))
+        self._columns = list(itertools.accumulate(widths, initial=0))
+        # A cluster of a script without spaces is about half a word.
+        weights = (0.5 if is_unspaced(token.text[0]) else 1.0 for token in tokens)
+        self._words = list(itertools.accumulate(weights, initial=0.0))
+        self._style = style
+
+    def of(self, first: int, last: int) -> float:
+        letters = self._columns[last] - self._columns[first]
+        letters -= self._spaces[first] + self._trailing[last - 1]
+        words = self._words[last] - self._words[first]
+        return max(letters / self._style.max_chars, words / self._style.max_words)
 
 
 def _break_cost(tokens: Sequence[TimedWord], at: int) -> float:
@@ -175,15 +200,12 @@ def _starts(groups: Sequence[list[TimedWord]], fps: int) -> tuple[list[int], lis
 def _end(
     start: int, tokens: Sequence[TimedWord], following: int | None, fps: int, until: float | None
 ) -> int:
+    """The frame on which a cue ends: with its last word, later where there is room."""
     spoken = max(start + 1, math.ceil(tokens[-1].end * fps - _TOLERANCE))
-    if following is None and until is None:
-        return spoken
-    room = following if following is not None else math.floor((until or 0.0) * fps + _TOLERANCE)
-    if following is not None and following - spoken <= _SHORT_GAP * fps:
-        return following
     wanted = max(start + round(_MIN_SECONDS * fps), spoken + round(_LINGER * fps))
-    return (
-        max(start + 1, min(wanted, room))
-        if following is not None
-        else max(spoken, min(wanted, room))
-    )
+    if following is None:
+        room = math.floor((until or 0.0) * fps + _TOLERANCE)
+        return max(spoken, min(wanted, room))
+    if following - spoken <= _SHORT_GAP * fps:
+        return following
+    return min(wanted, following)
