@@ -185,8 +185,7 @@ def test_it_needs_neither_the_network_nor_a_library_for_it(tmp_path: Path) -> No
     result = python(f"""
         import socket, sys
         from pathlib import Path
-        from avatar_core.attempt import contained
-from avatar_core.backend import AvatarRequest, Job, Size
+        from avatar_core.backend import AvatarRequest, Job, Size
         from backends.static.backend import StaticBackend
 
         folder = Path({str(tmp_path)!r})
