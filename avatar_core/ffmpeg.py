@@ -98,9 +98,10 @@ class _Supervisor:
         self._printed: list[bytes] = []
         self._frames: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._feed_failure: BaseException | None = None
+        self._errors = threading.Thread(target=self._read_errors, daemon=True)
 
     def run(self) -> str:
-        threads = [threading.Thread(target=self._read_errors, daemon=True)]
+        threads = [self._errors]
         threads.append(threading.Thread(target=self._read_progress, daemon=True))
         if self._feed is not None:
             threads.append(threading.Thread(target=self._write_input, daemon=True))
@@ -118,18 +119,25 @@ class _Supervisor:
         return self._result()
 
     def _wait(self) -> None:
-        while True:
-            try:
-                self._process.wait(timeout=_POLL_SECONDS)
-            except subprocess.TimeoutExpired:
-                if self._cancel.cancelled:
-                    raise Cancelled("cancelled") from None
-                if self._feed_failure is not None:
-                    raise self._feed_failure from None
-                self._report()
-                continue
+        while not self._ended():
+            if self._cancel.cancelled:
+                raise Cancelled("cancelled")
+            if self._feed_failure is not None:
+                raise self._feed_failure
             self._report()
-            return
+        self._report()
+
+    def _ended(self) -> bool:
+        # The error stream closes with the child. Waiting for the child alone would doze for up
+        # to half a poll after its end, which is as long as composing a still takes.
+        self._errors.join(_POLL_SECONDS)
+        if self._errors.is_alive():
+            return False
+        try:
+            self._process.wait(timeout=_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _report(self) -> None:
         latest = None

@@ -20,7 +20,8 @@ def ssim_to_pictures(film: Path, pictures: Sequence[Path], frames: int, matrix: 
     shown = frames // _STEP
     inputs = [arg for picture in pictures for arg in ("-i", str(picture))]
     held = "".join(
-        f"[{i + 1}:v]scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p,loop=loop={shown - 1}:size=1,setpts=N[p{i}];"
+        f"[{i + 1}:v]scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p,"
+        f"loop=loop={shown - 1}:size=1,setpts=N[p{i}];"
         for i in range(len(pictures))
     )
     joined = "".join(f"[p{i}]" for i in range(len(pictures)))

@@ -86,6 +86,10 @@ def timed(render: Callable[[Sequence[Path], Path], Path], pictures: Sequence[Pat
 
 
 def main() -> None:
+    # Neither side is charged for starting Python.
+    import av  # noqa: F401
+    import moviepy  # noqa: F401
+
     quick = "--quick" in sys.argv[1:]
     scenes, rounds = (3, 1) if quick else (6, 3)
     with tempfile.TemporaryDirectory() as temporary:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from avatar_core.backend import Size
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import EnvironmentFault, InputError
-from renderer.aac import aac_packets, add_aac_stream
+from renderer.aac import SAMPLE_RATE, aac_packets, add_aac_stream
 from renderer.compose.packets import Packets, Restamper, SegmentFault
 
 if TYPE_CHECKING:
@@ -96,8 +97,11 @@ def check_target(target: Path) -> None:
             file=target,
             advice="Choose another output path.",
         )
-    if not os.access(parent, os.W_OK):
-        raise _refused(target)
+    try:
+        # Rights alone don't tell: root has them all, and a disk may be read-only.
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as failure:
+        raise _refused(target) from failure
 
 
 def thumbnail(film: Path, target: Path) -> None:
@@ -169,7 +173,7 @@ def _drain(
 
 
 def _start(packet: av.Packet[AudioStream]) -> float:
-    return float((packet.pts or 0) * packet.time_base)
+    return (packet.pts or 0) / SAMPLE_RATE
 
 
 def _pictures(

@@ -17,11 +17,11 @@ PRESETS: dict[Quality, tuple[str, int]] = {
 }
 """x264's preset and constant rate factor for each quality."""
 
-SETTLING: dict[Quality, int | None] = {"draft": 24, "standard": 16, "high": None}
+SETTLING: dict[Quality, int | None] = {"draft": 24, "standard": 8, "high": None}
 """How many frames of a still are encoded until nothing changes any more; None where the encoder
 goes on refining, so that there is nothing to gain."""
 
-STILL_GAIN = 2
+STILL_GAIN = 3
 """By how much a still's rate factor is lower: a long encode refines a picture while it stands, a
 few frames cannot, and paid once in two seconds the finer picture costs next to nothing."""
 

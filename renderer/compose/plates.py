@@ -49,7 +49,7 @@ def background_plate(layer: BackgroundLayer, size: Size, path: Path) -> Plate:
 
 def picture_plate(layer: PictureLayer, size: Size, path: Path) -> Plate:
     """An overlay in its final size, its opacity multiplied into its alpha."""
-    picture = _load(layer.src)
+    picture = _load(layer.src).convert("RGBA")
     width = max(2, round(size.width * layer.scale))
     height = max(2, round(picture.height * width / picture.width))
     if height > size.height:
@@ -131,7 +131,7 @@ def _rgb(color: str) -> tuple[int, ...]:
 
 
 def _load(path: Path) -> Image.Image:
-    return load_picture(path).convert("RGBA")
+    return load_picture(path)
 
 
 def _cover(picture: Image.Image, plain: Image.Image) -> Image.Image:
@@ -170,14 +170,20 @@ def _resized(
 ) -> Image.Image:
     from PIL import Image
 
+    if picture.size == size and box in (None, (0, 0, *size)):
+        return picture
     # `reducing_gap` shrinks huge photographs in two steps, several times faster.
     return picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
 
 
 def _laid_over(plain: Image.Image, top: Image.Image, corner: tuple[int, int]) -> Image.Image:
-    base = plain.convert("RGBA")
-    base.alpha_composite(top, corner)
-    return base.convert("RGB")
+    if top.mode == "RGBA":
+        plain.paste(top, corner, top)
+    elif top.size == plain.size:
+        return top.convert("RGB")
+    else:
+        plain.paste(top, corner)
+    return plain
 
 
 def _save(picture: Image.Image, path: Path, x: int = 0, y: int = 0) -> Plate:
