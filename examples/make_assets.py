@@ -2,7 +2,7 @@
 
 Only needed after changing a drawing in ``art/`` or a formula here:
 
-    pip install -e ".[espeak]" resvg-py
+    pip install -e . resvg-py
     python examples/make_assets.py
 """
 
