@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from avatar_core.backend import Size
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import EnvironmentFault, InputError
-from renderer.aac import SAMPLE_RATE, aac_packets, add_aac_stream
+from renderer.aac import add_sound, start_of
 from renderer.compose.packets import Packets, Restamper, SegmentFault
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def assemble(
 ) -> None:
     """Write the film; it appears at ``target`` complete or not at all.
 
-    ``sound`` is the PCM master of the whole film. Raises `InputError` for a target that cannot be
+    ``sound`` is the sound of the whole film: AAC, which is copied, or the PCM master, which is
+    encoded on the way. Raises `InputError` for a target that cannot be
     used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for segments that do not
     belong together.
     """
@@ -147,19 +148,26 @@ def _write(
     ):
         output.metadata.update(metadata)
         stream = output.add_stream_from_template(first.stream)
-        audio = add_aac_stream(output)
+        pending = add_sound(output, sound, total, fps)
         stamp = Restamper(fps)
-        pending = aac_packets(sound, audio, total, fps)
         heard = next(pending, None)
         for packet in _pictures(parts, first, size):
             cancel.check()
-            while heard is not None and _start(heard) <= stamp.frame / fps:
+            while heard is not None and start_of(heard) <= stamp.frame / fps:
                 output.mux_one(heard)
                 heard = next(pending, None)
             output.mux_one(stamp(packet, stream))
             if stamp.frame % fps == 0:
                 on_progress(stamp.frame / total)
         _drain(output, heard, pending)
+
+
+def _for_stream(
+    packets: Iterator[av.Packet[AudioStream]], stream: AudioStream
+) -> Iterator[av.Packet[AudioStream]]:
+    for packet in packets:
+        packet.stream = stream
+        yield packet
 
 
 def _drain(
@@ -170,10 +178,6 @@ def _drain(
     while heard is not None:
         output.mux_one(heard)
         heard = next(pending, None)
-
-
-def _start(packet: av.Packet[AudioStream]) -> float:
-    return (packet.pts or 0) / SAMPLE_RATE
 
 
 def _pictures(
