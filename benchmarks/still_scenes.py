@@ -20,6 +20,7 @@ from pathlib import Path
 from avatar_core.backend import Size
 from films import draw_picture
 from quality import ssim_to_pictures
+from renderer.aac import encode_aac
 from renderer.assemble import Part, assemble
 from renderer.compose.encoder import PRESETS
 from renderer.compose.segment import compose_segment
@@ -59,7 +60,8 @@ def render_ours(pictures: Sequence[Path], folder: Path) -> Path:
         parts = [Part(path, 0, _FRAMES) for path in pool.map(segment, range(len(pictures)))]
     write_silence(folder / "silence.wav", len(pictures) * _SECONDS)
     film = folder / "ours.mp4"
-    assemble(parts, folder / "silence.wav", film, size=_SIZE, fps=_FPS)
+    encode_aac(folder / "silence.wav", folder / "silence.m4a")
+    assemble(parts, folder / "silence.m4a", film, size=_SIZE, fps=_FPS)
     verify_film(film, len(pictures) * _FRAMES, _FPS, _SIZE)
     return film
 

@@ -1,4 +1,4 @@
-"""Segments and the sound master become the film: packets are copied, sound is encoded once."""
+"""Segments and sound become the film: every packet is copied, nothing is encoded again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from avatar_core.backend import Size
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import EnvironmentFault, InputError
-from renderer.aac import add_sound, start_of
+from renderer.aac import SAMPLE_RATE, require_length, sound_packets
 from renderer.compose.packets import Packets, Restamper, SegmentFault
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def assemble(
 ) -> None:
     """Write the film; it appears at ``target`` complete or not at all.
 
-    ``sound`` is the sound of the whole film: AAC, which is copied, or the PCM master, which is
-    encoded on the way. Raises `InputError` for a target that cannot be
+    ``sound`` is the sound of the whole film as AAC. Raises `InputError` for a target that cannot be
     used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for segments that do not
     belong together.
     """
@@ -144,40 +143,37 @@ def _write(
     total = sum(part.frames for part in parts)
     with (
         av.open(str(draft), "w", format="mp4", options=_MUXER) as output,
+        av.open(str(sound)) as source,
         Packets(parts[0].path) as first,
     ):
         output.metadata.update(metadata)
-        stream = output.add_stream_from_template(first.stream)
-        pending = add_sound(output, sound, total, fps)
+        video = output.add_stream_from_template(first.stream)
+        audio = output.add_stream_from_template(source.streams.audio[0])
+        require_length(source.streams.audio[0], total, fps)
         stamp = Restamper(fps)
+        pending = sound_packets(source)
         heard = next(pending, None)
         for packet in _pictures(parts, first, size):
             cancel.check()
-            while heard is not None and start_of(heard) <= stamp.frame / fps:
-                output.mux_one(heard)
-                heard = next(pending, None)
-            output.mux_one(stamp(packet, stream))
+            # Side by side in the file, so that a player reads both without jumping.
+            while heard is not None and (heard.pts or 0) / SAMPLE_RATE <= stamp.frame / fps:
+                heard = _pass_on(output, heard, audio, pending)
+            output.mux_one(stamp(packet, video))
             if stamp.frame % fps == 0:
                 on_progress(stamp.frame / total)
-        _drain(output, heard, pending)
+        while heard is not None:
+            heard = _pass_on(output, heard, audio, pending)
 
 
-def _for_stream(
-    packets: Iterator[av.Packet[AudioStream]], stream: AudioStream
-) -> Iterator[av.Packet[AudioStream]]:
-    for packet in packets:
-        packet.stream = stream
-        yield packet
-
-
-def _drain(
+def _pass_on(
     output: OutputContainer,
-    heard: av.Packet[AudioStream] | None,
+    packet: av.Packet[AudioStream],
+    stream: AudioStream,
     pending: Iterator[av.Packet[AudioStream]],
-) -> None:
-    while heard is not None:
-        output.mux_one(heard)
-        heard = next(pending, None)
+) -> av.Packet[AudioStream] | None:
+    packet.stream = stream
+    output.mux_one(packet)
+    return next(pending, None)
 
 
 def _pictures(
