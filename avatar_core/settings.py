@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from avatar_core import settings_layers as layers
 from avatar_core.errors import InputError
@@ -22,6 +24,8 @@ from avatar_core.validation import first_fault
 
 DEFAULT_BACKEND = "static"
 CONFIG_NAME = "avatar.toml"
+# Under this name the layers travel through the constructor to the sources.
+_LAYERS = "layers"
 
 
 def _comma_list(value: Any) -> Any:
@@ -36,6 +40,20 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """One layer as pydantic-settings wants it; the merging by precedence is done there."""
+
+    def __init__(self, settings_cls: type[BaseSettings], layer: layers.Layer) -> None:
+        super().__init__(settings_cls)
+        self._values = layers.nested(layer.values)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._values
 
 
 class VideoSettings(Section):
@@ -54,9 +72,11 @@ class SpeechSettings(Section):
     language: str | None = None
 
 
-class Settings(Section):
+class Settings(BaseSettings):
     """All settings. ``backends`` holds the options of each backend, checked when it is used;
     what looks like a secret in them is a ``SecretStr``."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     backend: str = DEFAULT_BACKEND
     fallback: Names = ()
@@ -80,6 +100,21 @@ class Settings(Section):
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path is not None else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Layers instead of the stock sources, which keep no line numbers and pass over unknown
+        variables; ``Settings()`` alone reads nothing, so that it means the defaults."""
+        given = getattr(init_settings, "init_kwargs", {})
+        stack: Sequence[layers.Layer] = given.pop(_LAYERS, ())
+        return (init_settings, *(_LayerSource(settings_cls, one) for one in reversed(stack)))
 
     def masked(self) -> dict[str, Any]:
         """Everything as JSON-ready values with the secrets masked, for `doctor`."""
@@ -119,8 +154,9 @@ def load_settings(
         layers.from_environment(os.environ if env is None else env, known),
         layers.from_arguments(given),
     ]
-    values, places = _merge(stack, folder)
-    settings = _validated(values, places, known)
+    _settle_paths(stack, folder)
+    places = {dotted: place for layer in stack for dotted, place in layer.places.items()}
+    settings = _validated(stack, places, known)
     return LoadedSettings(settings, _origins(settings, places, known), places, config)
 
 
@@ -159,17 +195,11 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise InputError(f"The value is not valid JSON: {failure}.", key=name.strip()) from None
 
 
-def _merge(
-    stack: Sequence[layers.Layer], folder: Path
-) -> tuple[dict[str, Any], dict[str, layers.Place]]:
-    values: dict[str, Any] = {}
-    places: dict[str, layers.Place] = {}
+def _settle_paths(stack: Sequence[layers.Layer], folder: Path) -> None:
     for layer in stack:
-        for dotted, value in layer.values.items():
-            place = layer.places[dotted]
-            values[dotted] = _from_its_file(value, place, folder) if _is_path(dotted) else value
-            places[dotted] = place
-    return values, places
+        for dotted in filter(_is_path, layer.values):
+            value, place = layer.values[dotted], layer.places[dotted]
+            layer.values[dotted] = _from_its_file(value, place, folder)
 
 
 def _is_path(dotted: str) -> bool:
@@ -185,10 +215,13 @@ def _from_its_file(value: Any, place: layers.Place, folder: Path) -> Any:
 
 
 def _validated(
-    values: dict[str, Any], places: Mapping[str, layers.Place], known: frozenset[str]
+    stack: Sequence[layers.Layer], places: Mapping[str, layers.Place], known: frozenset[str]
 ) -> Settings:
+    # Refuses what is a value in one layer and a table in another, which merging would hide.
+    layers.nested(places)
+    sources: dict[str, Any] = {_LAYERS: stack}
     try:
-        return Settings(**layers.nested(values))
+        return Settings(**sources)
     except ValidationError as failure:
         fault = first_fault(failure)
     place = _place_of(fault.key, places)

@@ -38,7 +38,7 @@ def deliver(
     cuts: Sequence[SceneCut],
     segments: Sequence[Path],
     joins: Mapping[int, Path],
-    master: Artifact,
+    sound: Artifact,
     timeline: Timeline,
     target: Path,
     *,
@@ -53,14 +53,14 @@ def deliver(
     key = content_key(
         revision=REVISION,
         parts=[(hashes(part.path), part.first, part.frames) for part in parts],
-        sound=hashes(master.path),
+        sound=hashes(sound.path),
         notes=notes,
         target=str(target.resolve()),
     )
     if not _is_there(store, key, target, hashes):
         assemble(
             parts,
-            master.path,
+            sound.path,
             target,
             size=film.size,
             fps=film.fps,
@@ -75,7 +75,7 @@ def deliver(
     if picture is not None:
         thumbnail(target, picture)
     captions = write_sidecars(target, film_cues(cuts, timeline), _sidecar_kinds(film))
-    return Delivery(target, captions, picture, master.meta.get("loudness"))
+    return Delivery(target, captions, picture, sound.meta.get("loudness"))
 
 
 def film_parts(
@@ -97,7 +97,7 @@ def film_cues(cuts: Sequence[SceneCut], timeline: Timeline) -> tuple[Cue, ...]:
     cues = []
     for cut in cuts:
         shift = timeline.at(cut.timing.narration)
-        cues += [cue.shifted(shift) for cue in scene_cues(cut.scene, cut.narration, timeline.fps)]
+        cues += [cue.shifted(shift) for cue in scene_cues(cut)]
     return tuple(cues)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TypeVar
 from avatar_core.backend import Job
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import Outcome, TrailEntry
-from avatar_core.errors import Cancelled
+from avatar_core.errors import Cancelled, InputError
 from avatar_core.events import (
     AttemptEnded,
     EventBus,
@@ -20,16 +21,17 @@ from avatar_core.events import (
     StageProgress,
     Warned,
 )
+from renderer.captions.fonts import check_font
 from renderer.delivery import Delivery, deliver
 from renderer.film import Film, FilmScene
 from renderer.joins import make_join
 from renderer.presenting import Presenting
 from renderer.result import RenderResult, SceneResult
 from renderer.segments import SceneCut, make_segment
-from renderer.soundtrack import make_master, sound_plan
-from renderer.speech.narration import Narration, Narrator
+from renderer.soundtrack import make_sound, sound_plan
+from renderer.speech.narration import Narration, NarrationError, Narrator, SpeechAttempt
 from renderer.store import Artifact, FileHashes, Store
-from renderer.timeline import SceneLength, SceneTiming, Timeline, lay_out
+from renderer.timeline import SceneLength, Timeline, lay_out
 from renderer.visuals import Visuals
 
 SCENE_STAGES = ("speech", "avatar", "segment")
@@ -70,7 +72,8 @@ class Production:
         self._bus = bus
         # Its own switch: after a failure the other scenes stop, the caller's token stays.
         self._cancel = CancelToken(parent=cancel)
-        self._visuals = Visuals(film, store, self._cancel)
+        self._visuals = Visuals(store, self._cancel)
+        self._warnings = (*film.warnings, *font_warnings(film))
 
     def run(self, target: Path) -> RenderResult:
         """Render the film to ``target``; raises `Cancelled`, `InputError`, `AvatarError`."""
@@ -80,16 +83,35 @@ class Production:
                 title=film.title, scenes=tuple(s.id for s in film.scenes), stages=SCENE_STAGES
             )
         )
-        for warning in film.warnings:
+        for warning in self._warnings:
             self._bus.emit(Warned(message=warning))
         narrations = self._side_by_side(self._narrate, film.scenes)
         timeline = lay_out(scene_lengths(film, narrations), film.fps)
-        numbers = range(len(film.scenes))
-        made = self._side_by_side(
-            lambda i: self._make_scene(film.scenes[i], timeline.scenes[i], narrations[i]), numbers
-        )
-        delivery = self._deliver(made, timeline, target)
+        drafts = [
+            SceneCut(film, *parts)
+            for parts in zip(film.scenes, timeline.scenes, narrations, strict=True)
+        ]
+        sound, made = self._sound_and_scenes(drafts, timeline)
+        delivery = self._deliver(made, sound, timeline, target)
         return self._result(made, timeline, delivery)
+
+    def _sound_and_scenes(
+        self, drafts: Sequence[SceneCut], timeline: Timeline
+    ) -> tuple[Artifact, list[MadeScene]]:
+        """The sound needs no picture, so it is made while the scenes are."""
+        made: dict[int, MadeScene] = {}
+
+        def work(number: int | None) -> Artifact | None:
+            if number is None:
+                return self._make_sound(drafts, timeline)
+            made[number] = self._make_scene(drafts[number])
+            return None
+
+        numbers = range(len(drafts))
+        sound = self._side_by_side(work, [None, *numbers])[0]
+        if sound is None:
+            raise RuntimeError("the sound was not made")
+        return sound, [made[number] for number in numbers]
 
     def _side_by_side(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``work`` on every item by the executor; the first real failure stops the rest."""
@@ -117,10 +139,30 @@ class Production:
     def _narrate(self, scene: FilmScene) -> Narration:
         self._cancel.check()
         tell = self._teller(scene.id, "speech")
-        with self._store.work_dir() as work:
-            job = Job(work, cancel=self._cancel, on_progress=tell)
-            narration = self._narrator.narrate(scene, job)
-        for attempt in narration.trail:
+        try:
+            with self._store.work_dir() as work, self._in_script(scene):
+                job = Job(work, cancel=self._cancel, on_progress=tell)
+                narration = self._narrator.narrate(scene, job)
+        except NarrationError as failure:
+            self._tell_speech(scene, failure.trail)
+            raise
+        self._tell_speech(scene, narration.trail)
+        tell(1.0, "")
+        return narration
+
+    @contextlib.contextmanager
+    def _in_script(self, scene: FilmScene) -> Iterator[None]:
+        """A mistake found while a scene is made is told with its place in the script."""
+        try:
+            yield
+        except InputError as failure:
+            if failure.file is None and self._film.source is not None:
+                failure.file = self._film.source
+                failure.line = failure.line or scene.line
+            raise
+
+    def _tell_speech(self, scene: FilmScene, trail: Sequence[SpeechAttempt]) -> None:
+        for attempt in trail:
             self._bus.emit(
                 AttemptEnded(
                     scene=scene.id,
@@ -134,40 +176,46 @@ class Production:
                     cached=attempt.cached,
                 )
             )
-        tell(1.0, "")
-        return narration
 
-    def _make_scene(self, scene: FilmScene, timing: SceneTiming, narration: Narration) -> MadeScene:
+    def _make_sound(self, drafts: Sequence[SceneCut], timeline: Timeline) -> Artifact:
         self._cancel.check()
-        tell = self._teller(scene.id, "avatar")
-        outcome = self._presenting.present(scene, narration, self._cancel, tell)
+        tell = self._teller(None, "sound")
+        tell(0.0, "")
+        sounds = {draft.scene.id: self._visuals.of(draft).sound for draft in drafts}
+        plan = sound_plan(self._film, drafts, timeline, sounds)
+        sound = make_sound(plan, self._store, self._hashes, self._cancel)
         tell(1.0, "")
-        visual = self._visuals.video(scene, timing)
+        return sound
+
+    def _make_scene(self, draft: SceneCut) -> MadeScene:
+        self._cancel.check()
+        scene = draft.scene
+        tell = self._teller(scene.id, "avatar")
+        outcome = self._presenting.present(scene, draft.narration, self._cancel, tell)
+        tell(1.0, "")
         clip = outcome.clip if outcome else None
-        cut = SceneCut(self._film, scene, timing, narration, clip, visual)
+        cut = replace(draft, clip=clip, visual=self._visuals.of(draft).video)
         compose = self._teller(scene.id, "segment")
-        segment = make_segment(
-            cut, self._store, self._hashes, self._cancel, lambda fraction: compose(fraction, "")
-        )
+        with self._in_script(scene):
+            segment = make_segment(
+                cut, self._store, self._hashes, self._cancel, lambda fraction: compose(fraction, "")
+            )
         compose(1.0, "")
         made = MadeScene(cut, segment, outcome)
         self._tell_scene(made)
         return made
 
-    def _deliver(self, made: Sequence[MadeScene], timeline: Timeline, target: Path) -> Delivery:
+    def _deliver(
+        self, made: Sequence[MadeScene], sound: Artifact, timeline: Timeline, target: Path
+    ) -> Delivery:
         joins = self._joins(made)
-        sound = sound_plan(self._film, [m.cut for m in made], timeline, self._visuals.sounds)
-        tell = self._teller(None, "sound")
-        tell(0.0, "")
-        master = make_master(sound, self._store, self._hashes, self._cancel)
-        tell(1.0, "")
         film_teller = self._teller(None, "film")
         return deliver(
             self._film,
             [m.cut for m in made],
             [m.segment.path for m in made],
             joins,
-            master,
+            sound,
             timeline,
             target,
             hashes=self._hashes,
@@ -202,7 +250,7 @@ class Production:
             captions=delivery.captions,
             thumbnail=delivery.thumbnail,
             loudness=delivery.loudness,
-            warnings=self._film.warnings,
+            warnings=self._warnings,
         )
 
     def _tell_scene(self, made: MadeScene) -> None:
@@ -263,6 +311,12 @@ def scene_result(made: MadeScene) -> SceneResult:
         speech_trail=cut.narration.trail,
         warnings=(*cut.narration.warnings, *(outcome.clip.warnings if outcome else ())),
     )
+
+
+def font_warnings(film: Film) -> tuple[str, ...]:
+    """What there is to say of the caption fonts that the film names and burns."""
+    burnt = {s.captions.font for s in film.scenes if s.captions is not None and s.captions.burn}
+    return tuple(warning for font in sorted(burnt) if (warning := check_font(font)) is not None)
 
 
 def only_scenes(film: Film, wanted: Sequence[str] | None) -> Film:

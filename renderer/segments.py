@@ -41,9 +41,15 @@ class SceneCut:
         return self.timing.narration - self.timing.start
 
 
-def scene_cues(scene: FilmScene, narration: Narration, fps: int) -> tuple[Cue, ...]:
-    """The captions of a scene, in seconds from the start of its narration."""
-    return split_cues(narration.words, scene.captions or Captions(), fps=fps)
+def scene_cues(cut: SceneCut) -> tuple[Cue, ...]:
+    """The captions of a scene, in seconds from the start of its narration.
+
+    The last one may stay as long as the picture is the scene's alone.
+    """
+    timing, fps = cut.timing, cut.film.fps
+    alone = timing.end - timing.tail - timing.narration
+    style = cut.scene.captions or Captions()
+    return split_cues(cut.narration.words, style, fps=fps, until=alone / fps)
 
 
 def presenter_size(film: Film, scene: FilmScene) -> Size | None:
@@ -176,7 +182,7 @@ def _subtitles(cut: SceneCut) -> Subtitles | None:
         film.size,
         cut.timing.frames,
         film.fps,
-        cues=scene_cues(scene, cut.narration, film.fps) if captions else (),
+        cues=scene_cues(cut) if captions else (),
         captions=captions,
         overlays=[o for o in scene.overlays if isinstance(o, TextOverlay)],
         offset=cut.narration_offset / film.fps,

@@ -1,12 +1,13 @@
-"""Which sound stands where in the film: the plan that the master is built from."""
+"""The film's sound: what stands where, mixed into one master and encoded once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
 from avatar_core.media import probe_video
+from renderer.aac import encode_aac
 from renderer.audio.master import build_master
 from renderer.audio.plan import Effect, Placed, SoundPlan, plan_key
 from renderer.film import Film, FilmScene
@@ -15,13 +16,16 @@ from renderer.segments import SceneCut
 from renderer.store import Artifact, FileHashes, Store, content_key
 from renderer.timeline import Timeline
 
-KIND = "master"
+KIND = "sound"
 # Changes when the same plan would sound otherwise.
 REVISION = "1"
 
 
 def sound_plan(
-    film: Film, cuts: Sequence[SceneCut], timeline: Timeline, visual_sound: dict[str, Path]
+    film: Film,
+    cuts: Sequence[SceneCut],
+    timeline: Timeline,
+    visual_sound: Mapping[str, Path | None],
 ) -> SoundPlan:
     """Narrations, the own sound of background videos and visuals, and the music."""
     first, last = _music_frames(film.music, film.scenes, timeline)
@@ -44,23 +48,28 @@ def sound_plan(
     )
 
 
-def make_master(plan: SoundPlan, store: Store, hashes: FileHashes, cancel: CancelToken) -> Artifact:
-    """Build the film's one PCM master, or find it; its notes hold the measured loudness."""
+def make_sound(plan: SoundPlan, store: Store, hashes: FileHashes, cancel: CancelToken) -> Artifact:
+    """The film's sound as AAC, made or found; its notes hold the loudness measured in the master.
+
+    The master itself is not kept: it is ten times as large, and nothing else needs it.
+    """
     key = content_key(revision=REVISION, plan=plan_key(plan, hashes))
 
     def build(target: Path, work: Path) -> dict[str, float | None]:
-        facts = build_master(plan, target, work, cancel=cancel)
+        master = work / "master.wav"
+        facts = build_master(plan, master, work, cancel=cancel)
+        encode_aac(master, target, cancel=cancel)
         return {"loudness": facts.loudness}
 
-    return store.make(KIND, key, ".wav", build, cancel=cancel)
+    return store.make(KIND, key, ".m4a", build, cancel=cancel)
 
 
-def _effects(cut: SceneCut, visual_sound: dict[str, Path]) -> list[Effect]:
+def _effects(cut: SceneCut, visual_sound: Mapping[str, Path | None]) -> list[Effect]:
     timing, background = cut.timing, cut.scene.background
     sound = visual_sound.get(cut.scene.id)
     if sound is not None:
         return [Effect(sound, timing.start, timing.frames, 1.0, False)]
-    if cut.visual is not None or background.type != "video" or not background.volume:
+    if cut.scene.visual is not None or background.type != "video" or not background.volume:
         return []
     source = Path(background.src)
     if not probe_video(source).has_audio:

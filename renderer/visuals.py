@@ -2,60 +2,68 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
 from renderer.compose.visual import visual_to_video
-from renderer.film import Film, FilmScene
-from renderer.store import Store, content_key
-from renderer.timeline import SceneTiming
+from renderer.segments import SceneCut
+from renderer.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnVisual:
+    """A visual as files; both None where a scene has none, ``sound`` where it is silent."""
+
+    video: Path | None = None
+    sound: Path | None = None
 
 
 class Visuals:
-    """Renders the visuals of a film.
+    """Renders the visuals of a film, each once.
 
     What a Python object draws cannot be known without drawing it, so a visual is drawn anew in
     every render; it is stored by its content, and what is composed from it is found again.
     """
 
-    def __init__(self, film: Film, store: Store, cancel: CancelToken) -> None:
-        self._film = film
+    def __init__(self, store: Store, cancel: CancelToken) -> None:
         self._store = store
         self._cancel = cancel
-        self._sounds: dict[str, Path] = {}
+        self._drawn: dict[str, DrawnVisual] = {}
         # MoviePy readers are not made for several threads at once.
         self._lock = threading.Lock()
 
-    @property
-    def sounds(self) -> dict[str, Path]:
-        """The visuals' own sound by scene, where they have one."""
-        return dict(self._sounds)
+    def of(self, cut: SceneCut) -> DrawnVisual:
+        """The visual of a scene, drawn by whoever asks first."""
+        if cut.scene.visual is None:
+            return DrawnVisual()
+        with self._lock:
+            if cut.scene.id not in self._drawn:
+                self._drawn[cut.scene.id] = self._draw(cut)
+            return self._drawn[cut.scene.id]
 
-    def video(self, scene: FilmScene, timing: SceneTiming) -> Path | None:
-        """The visual of ``scene`` as a video file, None where it has none."""
-        if scene.visual is None:
-            return None
-        with self._lock, self._store.work_dir() as work:
+    def _draw(self, cut: SceneCut) -> DrawnVisual:
+        film, scene = cut.film, cut.scene
+        with self._store.work_dir() as work:
             target = work / "visual.mp4"
             sound = visual_to_video(
                 scene.visual,
-                timing.frames,
-                self._film.size,
-                self._film.fps,
+                cut.timing.frames,
+                film.size,
+                film.fps,
                 target,
                 scene=scene.id,
                 cancel=self._cancel,
             )
-            if sound is not None:
-                self._sounds[scene.id] = self._by_content("visual-sound", sound)
-            return self._by_content("visual", target)
+            return DrawnVisual(
+                self._by_content("visual", target),
+                self._by_content("visual-sound", sound) if sound else None,
+            )
 
     def _by_content(self, kind: str, path: Path) -> Path:
-        import hashlib
-
         with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        key = content_key(content=digest)
+            key = hashlib.file_digest(stream, "sha256").hexdigest()
         found = self._store.find(kind, key)
         return (found or self._store.put(kind, key, path, {})).path

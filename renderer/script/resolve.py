@@ -171,8 +171,8 @@ class _Builder:
     def _speech(self, scene: m.Scene) -> SpeechPlan:
         defaults = self.defaults
         voice = merged(self.script.voice, self._speaker(scene).voice) or m.Voice()
-        first = (voice.engine,) if voice.engine else self._default_engines()
         rest = voice.fallback if voice.fallback is not None else defaults.engine_fallback
+        first = (voice.engine,) if voice.engine else self._default_engines(bool(rest))
         own_engine = voice.engine is not None and voice.engine != defaults.engine
         return SpeechPlan(
             engines=_unique((*first, *rest)),
@@ -186,9 +186,12 @@ class _Builder:
             pronunciations=tuple(self.script.pronunciations.items()),
         )
 
-    def _default_engines(self) -> tuple[str, ...]:
+    def _default_engines(self, has_fallback: bool) -> tuple[str, ...]:
         if self.defaults.engine is not None:
             return (self.defaults.engine,)
+        if not has_fallback:
+            # Nobody named an engine: the narrator takes the one that fits the language.
+            return ()
         known = self.defaults.known_engines
         return tuple(e for e in DEFAULT_ENGINES if known is None or e in known)
 

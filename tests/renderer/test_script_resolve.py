@@ -38,7 +38,7 @@ def test_a_bare_text_becomes_a_film_with_every_default() -> None:
     assert (scene.id, scene.index, scene.presenter) == ("scene-1", 0, None)
     assert (scene.background.type, scene.background.src) == ("color", "#16202b")
     assert (scene.captions, scene.transition, scene.padding) == (Captions(), None, Padding())
-    assert scene.speech.engines == ("hibari", "espeak")
+    assert scene.speech.engines == ()
 
 
 @pytest.mark.parametrize(
