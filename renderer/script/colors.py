@@ -14,15 +14,15 @@ def hex_color(text: str) -> str | None:
     if _HEX.fullmatch(text):
         digits = text[1:].lower()
         return "#" + (digits if len(digits) == 6 else "".join(2 * digit for digit in digits))
-    return _named().get(text.lower())
+    from PIL import ImageColor
+
+    if text.lower() not in ImageColor.colormap:
+        return None
+    return "#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(text))
 
 
 def nearest_color(text: str) -> str | None:
     """The name of a colour that ``text`` may have been meant to be."""
-    return nearest(text, _named())
-
-
-def _named() -> dict[str, str]:
     from PIL import ImageColor
 
-    return {name: value for name, value in ImageColor.colormap.items() if isinstance(value, str)}
+    return nearest(text, ImageColor.colormap)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from avatar_core.backend import Health, Job
 from avatar_core.errors import AvatarError, Cancelled, Category
@@ -128,8 +128,7 @@ class EdgeEngine(SpeechEngine):
                 f"edge has no voice {voice.id!r}.",
                 advice="Name one such as vi-VN-HoaiMyNeural (edge-tts --list-voices shows all).",
             ) from failure
-        messages: AsyncIterator[dict[str, Any]] = speaker.stream()
-        return messages
+        return cast("AsyncIterator[dict[str, Any]]", speaker.stream())
 
 
 async def _receive(

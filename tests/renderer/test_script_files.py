@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
+from renderer.script.colors import hex_color
 from renderer.script.files import kind_of, locate
 from renderer.script.models import Background, Scene
 from renderer.script.resolve import load_film
@@ -152,3 +153,9 @@ def test_the_home_folder_may_be_written_as_a_tilde(
     monkeypatch.setenv("HOME" if os.name != "nt" else "USERPROFILE", str(tmp_path))
     assert locate("~/a.png", Path("/elsewhere")) == tmp_path / "a.png"
     assert locate("~nobody-of-this-name/a.png", tmp_path).parent.parent == tmp_path
+
+
+def test_a_colour_keeps_its_name_after_pillow_has_drawn_with_it() -> None:
+    # Pillow replaces a name's entry in its table by the parsed value on first use.
+    ImageColor.getrgb("gold")
+    assert hex_color("gold") == "#ffd700"
