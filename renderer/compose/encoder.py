@@ -17,9 +17,9 @@ PRESETS: dict[Quality, tuple[str, int]] = {
 }
 """x264's preset and constant rate factor for each quality."""
 
-SETTLING: dict[Quality, int | None] = {"draft": 24, "standard": 8, "high": None}
+SETTLING: dict[Quality, int | None] = {"draft": None, "standard": 8, "high": None}
 """How many frames of a still are encoded until nothing changes any more; None where the encoder
-goes on refining, so that there is nothing to gain."""
+goes on refining for as long as it may, so that there is nothing to gain."""
 
 STILL_GAIN = 3
 """By how much a still's rate factor is lower: a long encode refines a picture while it stands, a
@@ -28,6 +28,7 @@ few frames cannot, and paid once in two seconds the finer picture costs next to 
 # x264's output depends on the number of its threads: a fixed one gives the same bytes anywhere.
 _THREADS = 4
 _TICKS_PER_FRAME = 512
+_TICKS_AT_LEAST = 10_000
 
 BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 # What x264 writes of these depends on the source; packets join only under one and the same header.
@@ -82,4 +83,8 @@ def encode_args(
 
 def ticks(fps: int) -> int:
     """The time base of every segment and film, in ticks a second."""
-    return fps * _TICKS_PER_FRAME
+    found = fps * _TICKS_PER_FRAME
+    # The MP4 writer doubles coarser ones by itself; segments must not differ by who wrote them.
+    while found < _TICKS_AT_LEAST:
+        found *= 2
+    return found

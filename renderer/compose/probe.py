@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_core.errors import InputError
+from avatar_core.media import open_media
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -29,31 +30,24 @@ def probe_video(path: Path) -> VideoFacts:
     """Read the facts from the file's header; raises `InputError` for what is no video."""
     import av
 
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError("This file holds no video.", file=path)
-            stream = container.streams.video[0]
-            context = stream.codec_context
-            seconds = 0.0
-            if stream.duration is not None and stream.time_base is not None:
-                seconds = float(stream.duration * stream.time_base)
-            elif container.duration is not None:
-                seconds = container.duration / av.time_base
-            decoder = None
-            if stream.metadata.get("alpha_mode") == "1":
-                decoder = _ALPHA_DECODERS.get(context.codec.canonical_name)
-            alpha = decoder is not None or _has_alpha(context.pix_fmt or "")
-            matrix = _matrix(int(context.colorspace or 2), context.height)
-            square = (context.sample_aspect_ratio or 1) == 1
-            size = context.width, context.height
-            return VideoFacts(seconds, *size, square, alpha, decoder, matrix)
-    except OSError as failure:
-        raise InputError(
-            f"This video cannot be read: {failure.strerror or failure}.",
-            file=path,
-            advice="Check that the file is a video and is not damaged.",
-        ) from failure
+    with open_media(path, "video") as container:
+        if not container.streams.video:
+            raise InputError("This file holds no video.", file=path)
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        seconds = 0.0
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            seconds = container.duration / av.time_base
+        decoder = None
+        if stream.metadata.get("alpha_mode") == "1":
+            decoder = _ALPHA_DECODERS.get(context.codec.canonical_name)
+        alpha = decoder is not None or _has_alpha(context.pix_fmt or "")
+        matrix = _matrix(int(context.colorspace or 2), context.height)
+        square = (context.sample_aspect_ratio or 1) == 1
+        size = context.width, context.height
+        return VideoFacts(seconds, *size, square, alpha, decoder, matrix)
 
 
 def _has_alpha(pixels: str) -> bool:

@@ -1,5 +1,7 @@
 import hashlib
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,8 @@ def hash_of(path: Path) -> str:
 
 
 def presenter(clip: Path, **changed: Any) -> PresenterLayer:
-    values: dict[str, Any] = {"still": True, "has_alpha": False, "box": Box(0, 0, *SIZE), "shape": "rect",
-              "start": 0, "frames": 10, **changed}  # fmt: skip
-    return PresenterLayer(clip, **values)
+    shown = PresenterLayer(clip, True, False, Box(0, 0, *SIZE), "rect", 0, 10)
+    return replace(shown, **changed)
 
 
 def test_the_description_knows_files_by_content_and_never_by_name(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_key_frames_stand_at_every_edge_and_never_too_far_apart(
 @given(st.integers(2, 2000), st.integers(2, 60))
 def test_no_key_frame_stands_alone_where_none_is_asked_for(frames: int, fps: int) -> None:
     keys = [*key_frames((), frames, fps), frames]
-    assert all(b - a >= 2 for a, b in zip(keys, keys[1:], strict=False))
+    assert all(b - a >= 2 for a, b in itertools.pairwise(keys))
 
 
 def test_a_gop_lasts_two_seconds() -> None:
