@@ -6,7 +6,6 @@ import contextlib
 import errno
 import itertools
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +77,22 @@ def assemble(
 
 def check_target(target: Path) -> None:
     """Raise `InputError` for a path at which no film can be written; cheap, so call it early."""
+    with _faults(target):
+        _check_name(target)
+        parent = target.absolute().parent
+        while not parent.exists() and parent != parent.parent:
+            parent = parent.parent
+    if not parent.is_dir():
+        raise InputError(
+            f"{parent} is a file, so no folder can be made in it.",
+            file=target,
+            advice="Choose another output path.",
+        )
+    if not os.access(parent, os.W_OK):
+        raise _refused(target)
+
+
+def _check_name(target: Path) -> None:
     if target.is_dir():
         raise InputError(
             "The output path is a folder.", file=target, advice="Add a file name ending in .mp4."
@@ -88,20 +103,6 @@ def check_target(target: Path) -> None:
             file=target,
             advice="Give the output a name ending in .mp4.",
         )
-    parent = target.absolute().parent
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    if not parent.is_dir():
-        raise InputError(
-            f"{parent} is a file, so no folder can be made in it.",
-            file=target,
-            advice="Choose another output path.",
-        )
-    try:
-        # Rights alone don't tell: root has them all, and a disk may be read-only.
-        tempfile.TemporaryFile(dir=parent).close()
-    except OSError as failure:
-        raise _refused(target) from failure
 
 
 def thumbnail(film: Path, target: Path) -> None:
