@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Job
+from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Cost, Job
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import (
     AvatarError,
@@ -65,7 +65,7 @@ class Attempt:
                 remote_id=remote_id,
                 clock=self.clock,
             )
-            with contained(self.name):
+            with contained(self.name, self.cancel):
                 clip = _as_clip(self.backend.generate(asked, job))
             return self.validate(replace(clip, backend=self.name), asked)
         except BaseException:
@@ -86,19 +86,24 @@ def run_once(attempt: Attempt) -> AvatarClip:
 
 
 @contextlib.contextmanager
-def contained(name: str) -> Iterator[None]:
+def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
     """Around every call of backend ``name``: its bugs are its own failure, not the program's.
 
-    What the backend means to say passes: `AvatarError`, `Cancelled`, `EnvironmentFault`. Bad
-    input becomes the category of that name, and a full disk is told as what it is.
+    What the backend means to say passes: `AvatarError`, `EnvironmentFault`, and `Cancelled` once
+    ``cancel`` is. Bad input becomes the category of that name, and a full disk is told as what
+    it is.
     """
     try:
         yield
-    except (AvatarError, Cancelled, EnvironmentFault):
+    except (AvatarError, EnvironmentFault, KeyboardInterrupt, GeneratorExit):
         raise
     except InputError as failure:
         raise AvatarError(Category.INVALID_INPUT, str(failure)) from failure
-    except (Exception, SystemExit) as failure:
+    except BaseException as failure:
+        # A backend may say that its job was cancelled elsewhere: that stops the backend, and not
+        # the user's render. The cancellation of asyncio is no `Exception`, so all are caught.
+        if isinstance(failure, Cancelled) and cancel is not None and cancel.cancelled:
+            raise
         if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
             raise EnvironmentFault(
                 "The disk is full.",
@@ -113,7 +118,16 @@ def contained(name: str) -> Iterator[None]:
 def _as_clip(result: object) -> AvatarClip:
     if not isinstance(result, AvatarClip):
         raise TypeError(f"generate returned {type(result).__name__} instead of AvatarClip")
-    return result
+    _require(result, "cost", Cost)
+    _require(result, "warnings", tuple)
+    # A clip that was made, and perhaps paid for, is not thrown away for a text in place of a path.
+    return replace(result, path=Path(result.path))
+
+
+def _require(clip: AvatarClip, name: str, kind: type) -> None:
+    value: object = getattr(clip, name)
+    if not isinstance(value, kind):
+        raise TypeError(f"the clip's {name} is {type(value).__name__} instead of {kind.__name__}")
 
 
 def _forget(remote_id: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from avatar_core.errors import InputError
 from avatar_core.nearest import did_you_mean
-from avatar_core.registry import Registry
+from avatar_core.registry import PluginFault, Registry
 from avatar_core.secrets import reveal
 from avatar_core.settings_layers import AS_THEY_ARE, Place
 from avatar_core.validation import first_fault
@@ -26,18 +26,29 @@ def backend_options(
     scene_options: Mapping[str, Any] | None = None,
     *,
     places: Mapping[str, Place] | None = None,
+    own: BaseModel | None = None,
 ) -> BaseModel:
     """The checked ``Options`` of the backend ``name``.
 
     With ``places`` (see `LoadedSettings`) an `InputError` names the file and line as well.
+    ``own`` are the options of an instance that the caller made; they stand in for the settings'.
     """
     options = registry.load(name).Options
     scene = dict(scene_options or {})
-    merged = reveal({**settings.backends.get(name, {}), **scene})
+    if own is not None and not scene:
+        return own
+    base = settings.backends.get(name, {}) if own is None else dict(own)
+    merged = reveal({**base, **scene})
     try:
         return options.model_validate(merged)
     except ValidationError as failure:
         fault = first_fault(failure)
+    except Exception as failure:
+        raise PluginFault(
+            f"The options of the backend {name!r} cannot be checked: "
+            f"{type(failure).__name__}: {failure}.",
+            advice="Report it to its author, and choose another backend.",
+        ) from failure
     top, _, _ = fault.key.partition(".")
     message, advice = fault.message, None
     if fault.unknown:

@@ -9,7 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from avatar_core.attempt import Attempt, AttemptRunner, Validate, contained, run_once
-from avatar_core.backend import FREE, AvatarBackend, AvatarClip, AvatarRequest, Cost
+from avatar_core.backend import (
+    FREE,
+    AvatarBackend,
+    AvatarClip,
+    AvatarRequest,
+    Capabilities,
+    Cost,
+)
 from avatar_core.cancel import CancelToken
 from avatar_core.clip_check import validate_clip
 from avatar_core.errors import AvatarError, Category, EnvironmentFault
@@ -140,7 +147,7 @@ class _Try:
         rung, request = self._rung, self._request
         with contained(rung.name):
             backend = self._backend = rung.open()
-        lacking = shortcoming(backend.capabilities, request)
+            lacking = shortcoming(_capabilities(backend), request)
         if lacking is not None:
             raise AvatarError(Category.UNSUPPORTED, lacking)
         reason = self._chain._skip(rung, request) if self._chain._skip else None
@@ -176,7 +183,10 @@ class _Try:
             return FREE
         try:
             with contained(self._rung.name):
-                return self._backend.estimate(self._request) or FREE
+                price = self._backend.estimate(self._request) or FREE
+                if not isinstance(price, Cost):
+                    raise TypeError(f"estimate returned {type(price).__name__} instead of Cost")
+                return price
         except (AvatarError, EnvironmentFault):
             log.debug("the price of %s is not known", self._rung.name, exc_info=True)
             return FREE
@@ -209,6 +219,13 @@ class _Try:
             log.info("%s failed (%s): %s", entry.backend, category, message)
         if self._chain._on_attempt is not None:
             self._chain._on_attempt(entry)
+
+
+def _capabilities(backend: AvatarBackend) -> Capabilities:
+    found: object = backend.capabilities
+    if not isinstance(found, Capabilities):
+        raise TypeError(f"capabilities is {type(found).__name__} instead of Capabilities")
+    return found
 
 
 def _ending_at_last(rungs: Sequence[Rung], last: Rung | None) -> tuple[Rung, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +16,8 @@ GOOD_FOR_SECONDS = 20.0
 
 @dataclass(slots=True)
 class _Memory:
+    # Held, so that no other backend gets the same identity.
+    backend: AvatarBackend
     lock: threading.Lock = field(default_factory=threading.Lock)
     at: float = 0.0
     result: Health | AvatarError | None = None
@@ -34,14 +35,13 @@ class HealthChecks:
         self._good_for = good_for
         self._clock = clock
         self._lock = threading.Lock()
-        self._memories: weakref.WeakKeyDictionary[AvatarBackend, _Memory] = (
-            weakref.WeakKeyDictionary()
-        )
+        # By identity: a backend may say that it equals another, or that it cannot be hashed.
+        self._memories: dict[int, _Memory] = {}
 
     def require(self, name: str, backend: AvatarBackend) -> None:
         """Raise `AvatarError` where the backend cannot work now."""
         with self._lock:
-            memory = self._memories.setdefault(backend, _Memory())
+            memory = self._memories.setdefault(id(backend), _Memory(backend))
         with memory.lock:
             if memory.result is None or self._clock() - memory.at >= self._good_for:
                 memory.result = _ask(name, backend)

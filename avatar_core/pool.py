@@ -47,6 +47,7 @@ class BackendPool:
         Raises `InputError` for an unknown name or option. A backend that is known but cannot
         be loaded makes a rung that says so when its turn comes, so that the next one is tried.
         """
+        given = self._given.get(name)
         try:
             options = backend_options(
                 self._registry,
@@ -54,8 +55,9 @@ class BackendPool:
                 self._loaded.settings,
                 scene_options,
                 places=self._loaded.places,
+                own=getattr(given, "options", None),
             )
-            revision = self._registry.load(name).revision
+            revision = (given or self._registry.load(name)).revision
         except PluginFault as failure:
             return Rung(name, _failing(failure), NoOptions())
         return Rung(name, lambda: self.open(name), options, revision)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pydantic import BaseModel
+
 from avatar_core.errors import EnvironmentFault, InputError
 from avatar_core.extras import install_advice
 from avatar_core.nearest import did_you_mean
@@ -143,6 +145,11 @@ class Registry(Generic[T]):
             return f"it lacks {', '.join(sorted(getattr(found, '__abstractmethods__', ())))}"
         if not isinstance(getattr(found, "name", None), str):
             return "it has no name"
+        options: object = getattr(found, "Options", BaseModel)
+        if not (isinstance(options, type) and issubclass(options, BaseModel)):
+            return "its Options is not a pydantic model"
+        if not isinstance(getattr(found, "revision", ""), str):
+            return "its revision is not a text"
         wanted, has = getattr(self.base, "api_version", None), getattr(found, "api_version", None)
         if wanted != has:
             return f"it was written for version {has} of the contract, and this is {wanted}"

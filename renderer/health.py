@@ -88,7 +88,10 @@ def _probe(
 
 def _contained(check: Callable[[str], Health], name: str) -> Health:
     try:
-        return check(name)
+        health: object = check(name)
+        if not isinstance(health, Health):
+            raise TypeError(f"check returned {type(health).__name__} instead of Health")
+        return health
     except InputError as failure:
         return Health(False, str(failure))
     except EnvironmentFault as failure:

@@ -132,7 +132,8 @@ class Store:
         with self.work_dir() as work:
             target = work / f"artifact{source.suffix}"
             try:
-                if self.root in source.parents:
+                # What a link leads to may change or go away.
+                if self.root in source.parents and not source.is_symlink():
                     os.replace(source, target)
                 else:
                     shutil.copyfile(source, target)

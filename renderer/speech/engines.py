@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from avatar_core.backend import Health
 from avatar_core.errors import EnvironmentFault, InputError
 from avatar_core.speech import SpeechEngine
 
+log = logging.getLogger(__name__)
+
 RECORDINGS = "file"
+# An exit asked for by an engine is that engine's failure.
+_BUGS = (Exception, SystemExit)
+_REPORT = "Report it to its author, or choose another engine."
 
 
 class EngineSource(Protocol):
@@ -46,7 +51,7 @@ class Engines:
         """The engine called ``name``; raises what the registry raises."""
         with self._lock:
             if name not in self._made:
-                self._made[name] = self._source.load(name)()
+                self._made[name] = _made(name, self._source.load(name))
             return self._made[name]
 
     def order(self, named: Sequence[str], language: str) -> tuple[str, ...]:
@@ -72,15 +77,21 @@ class Engines:
             known = ", ".join(sorted(engine.languages)[:8])
             more = " and others" if len(engine.languages) > 8 else ""
             return Reason(f"{name} does not speak {language} (it speaks {known}{more}).")
-        health: Health = engine.check()
-        return None if health.ok else Reason(health.message, health.advice)
+        try:
+            health = engine.check()
+            return None if health.ok else Reason(health.message, health.advice)
+        except _BUGS as failure:
+            return Reason(f"The check of {name} failed: {_told(failure)}.", _REPORT)
 
     def close(self) -> None:
         """Release all engines; safe to call twice."""
         with self._lock:
             made, self._made = list(self._made.values()), {}
         for engine in made:
-            engine.close()
+            try:
+                engine.close()
+            except _BUGS as failure:
+                log.warning("The engine %s could not be closed: %s", engine.name, _told(failure))
 
     def _works_here(self, name: str, language: str) -> bool:
         try:
@@ -92,6 +103,21 @@ class Engines:
 
     def _breadth(self, name: str) -> float:
         return len(self.get(name).languages) or float("inf")
+
+
+def _made(name: str, engine: type[SpeechEngine]) -> SpeechEngine:
+    try:
+        return engine()
+    except (InputError, EnvironmentFault):
+        raise
+    except _BUGS as failure:
+        raise EnvironmentFault(
+            f"The speech engine {name} cannot be started: {_told(failure)}.", advice=_REPORT
+        ) from failure
+
+
+def _told(failure: BaseException) -> str:
+    return f"{type(failure).__name__}: {failure}".rstrip(": ")
 
 
 def speaks(engine: SpeechEngine, language: str) -> bool:

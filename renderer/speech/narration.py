@@ -165,6 +165,8 @@ class Narrator:
             try:
                 artifact = self._speak(name, scene, parts, job)
             except AvatarError as error:
+                # Ctrl-C ends an engine's own processes as well: that is no failure of theirs.
+                job.cancel.check()
                 failure = error
                 trail.append(_failure(name, error, job.clock() - started))
                 continue
@@ -234,9 +236,12 @@ def _contained(
     """Speak; whatever else escapes from an engine is the engine's own fault."""
     try:
         return speak_all(engine, parts, voice, target, job)
-    except (AvatarError, InputError, EnvironmentFault, Cancelled):
+    except (AvatarError, InputError, EnvironmentFault, KeyboardInterrupt):
         raise
-    except Exception as failure:
+    except BaseException as failure:
+        # Asyncio's cancellation is no `Exception`; ours counts only where the user asked for it.
+        if isinstance(failure, Cancelled) and job.cancelled:
+            raise
         if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise AvatarError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Callable
 from dataclasses import replace
@@ -88,6 +89,8 @@ def test_a_failure_of_any_category_moves_on_and_is_told_in_the_trail(
 
 BUGS: list[BaseException] = [
     ValueError("a bug"),
+    asyncio.CancelledError(),
+    Cancelled("somebody cancelled the job on the service's page"),
     KeyError("k"),
     RecursionError(),
     MemoryError(),
@@ -125,11 +128,61 @@ def test_something_else_than_a_clip_is_a_bug_of_the_backend(tmp_path: Path, resu
     assert type(result).__name__ in outcome.trail[0].message
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Cancelled("cancelled")], ids=repr)
-def test_what_the_user_stops_is_stopped(tmp_path: Path, stop: BaseException) -> None:
-    last = static()
-    with pytest.raises(type(stop)):
-        run(chain_of(ScriptedBackend("colab", crash(stop)), last), tmp_path)
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"cost": 0.5}, "cost is float instead of Cost"),
+        ({"cost": None}, "cost is NoneType instead of Cost"),
+        ({"warnings": "one sentence"}, "warnings is str instead of tuple"),
+        ({"path": None}, "NoneType"),
+    ],
+)
+def test_a_clip_with_values_of_another_kind_is_a_bug_of_the_backend(
+    tmp_path: Path, change: dict[str, Any], told: str
+) -> None:
+    odd = ScriptedBackend("odd", lambda request, job: replace(clip_in(job), **change))
+    outcome = run(chain_of(odd, static()), tmp_path)
+    assert outcome.trail[0].category is Category.BACKEND_BUG
+    assert told in outcome.trail[0].message
+
+
+def test_a_path_given_as_text_is_a_path(tmp_path: Path) -> None:
+    def text_for_a_path(request: AvatarRequest, job: Job) -> AvatarClip:
+        clip = clip_in(job)
+        return replace(clip, path=str(clip.path))  # type: ignore[arg-type]
+
+    outcome = run(chain_of(ScriptedBackend("colab", text_for_a_path), static()), tmp_path)
+    assert outcome.clip.backend == "colab"
+    assert isinstance(outcome.clip.path, Path)
+
+
+def test_capabilities_of_another_kind_are_a_bug_of_the_backend(tmp_path: Path) -> None:
+    odd = ScriptedBackend("odd")
+    odd.capabilities = {"max_seconds": 3}  # type: ignore[misc,assignment]
+    outcome = run(chain_of(odd, static()), tmp_path)
+    assert outcome.trail[0].category is Category.BACKEND_BUG
+    assert "capabilities is dict" in outcome.trail[0].message
+
+
+def test_an_estimate_that_is_no_cost_counts_as_unknown(tmp_path: Path) -> None:
+    odd = ScriptedBackend("odd", fail(Category.SERVER, billed=True), price=0.5)  # type: ignore[arg-type]
+    outcome = run(chain_of(odd, static()), tmp_path)
+    assert (outcome.trail[0].category, outcome.costs) == (Category.SERVER, ())
+
+
+def test_what_the_user_stops_is_stopped(tmp_path: Path) -> None:
+    token, last = CancelToken(), static()
+
+    def wait_and_notice(request: AvatarRequest, job: Job) -> AvatarClip:
+        token.cancel()
+        job.progress(0.5)
+        raise AssertionError("it went on")
+
+    with pytest.raises(Cancelled):
+        chain = chain_of(ScriptedBackend("colab", wait_and_notice), last)
+        chain.run(request_for(tmp_path), tmp_path, token)
+    with pytest.raises(KeyboardInterrupt):
+        run(chain_of(ScriptedBackend("colab", crash(KeyboardInterrupt())), last), tmp_path)
     assert last.requests == []
 
 

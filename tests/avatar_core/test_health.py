@@ -62,6 +62,20 @@ def test_a_failure_of_the_check_keeps_its_category() -> None:
     assert backend.checks == 1
 
 
+def test_backends_that_equal_each_other_and_cannot_be_hashed_are_told_apart() -> None:
+    class Twin(ScriptedBackend):
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Twin)
+
+        __hash__ = None  # type: ignore[assignment]
+
+    well, ill = Twin("well"), Twin("ill", health=Health(False, "asleep"))
+    checks = HealthChecks()
+    checks.require("well", well)
+    with pytest.raises(AvatarError, match="asleep"):
+        checks.require("ill", ill)
+
+
 @pytest.mark.parametrize("answer", [ValueError("a bug"), SystemExit(1)])
 def test_a_check_that_crashes_is_a_bug_of_the_backend(answer: BaseException) -> None:
     with pytest.raises(AvatarError) as caught:

@@ -68,6 +68,34 @@ def test_a_backend_is_opened_on_first_use_with_the_options_of_the_settings(
     assert Counting.made[0].options == Options(steps=3)
 
 
+def test_an_instance_keeps_the_options_it_was_made_with(pool: BackendPool, tmp_path: Path) -> None:
+    registry: Registry[AvatarBackend] = load_plugins(only="static").backends
+    settings = load_settings({"backends.counting.steps": 3}, env={}, cwd=tmp_path)
+    with BackendPool(registry, settings, {"counting": Counting(Options(steps=5))}) as given:
+        assert given.rung("counting").options == Options(steps=5)
+        assert given.rung("counting", {"steps": 9}).options == Options(steps=9)
+
+
+def test_options_that_cannot_be_checked_cost_their_backend_its_turn(
+    pool: BackendPool, tmp_path: Path
+) -> None:
+    class Broken(BaseModel):
+        def __init__(self, **values: object) -> None:
+            raise TypeError("a bug in the options")
+
+    class Odd(ScriptedBackend):
+        name = "odd"
+        Options = Broken
+
+    registry: Registry[AvatarBackend] = load_plugins(only="static").backends
+    registry.register("odd", Odd)
+    with BackendPool(registry, load_settings(env={}, cwd=tmp_path)) as pool:
+        request = AvatarRequest(None, tmp_path / "speech.wav", 0.2, Size(64, 64), 30)
+        outcome = FallbackChain(pool.rungs(["odd"])).run(request, tmp_path)
+    assert outcome.clip.backend == "static"
+    assert "a bug in the options" in outcome.trail[0].message
+
+
 def test_closing_closes_all_even_if_one_fails(
     pool: BackendPool, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import wave
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from avatar_core.backend import Health
+from avatar_core.cancel import CancelToken
 from avatar_core.errors import AvatarError, Cancelled, Category, InputError
 from avatar_core.registry import Registry
 from avatar_core.speech import SpeechEngine
@@ -155,6 +157,30 @@ def test_what_escapes_from_an_engine_is_its_own_bug(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in narration.trail[0].message
 
 
+@pytest.mark.parametrize("bug", [RuntimeError("oops"), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize("where", ["__init__", "check", "close"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_bug_in_an_engine_leaves_the_word_to_the_next(
+    tmp_path: Path, bug: BaseException, where: str, named: bool
+) -> None:
+    def fail(self: Any) -> Any:
+        raise bug
+
+    voices = narrator(tmp_path, scripted("broken", **{where: fail}), scripted("b"))
+    narration = voices.narrate(scene("Hi", engines=["broken"] if named else ["b"]), job(tmp_path))
+    voices.close()
+    assert narration.engine == ("broken" if named and where == "close" else "b")
+
+
+@pytest.mark.parametrize("bug", [asyncio.CancelledError(), SystemExit(3), Cancelled("not here")])
+def test_even_an_exit_is_the_engines_own_bug(tmp_path: Path, bug: BaseException) -> None:
+    broken = scripted("broken", failures=[bug])
+    narration = narrator(tmp_path, broken, scripted("b")).narrate(
+        scene("Hi", engines=["broken"]), job(tmp_path)
+    )
+    assert (narration.engine, narration.trail[0].category) == ("b", "backend_bug")
+
+
 def test_an_engine_that_delivers_no_sound_is_bad_output(tmp_path: Path) -> None:
     class Mute(scripted("mute")):  # type: ignore[misc]
         def speak(self, request: Any, job: Any) -> Any:
@@ -278,9 +304,17 @@ def test_threads_that_want_the_same_narration_make_it_once(tmp_path: Path) -> No
 
 
 def test_cancelling_goes_through_and_asks_no_further_engine(tmp_path: Path) -> None:
-    a, b = scripted("a", failures=[Cancelled("cancelled")]), scripted("b")
+    token, b = CancelToken(), scripted("b")
+
+    class KilledWithTheRender(scripted("a")):  # type: ignore[misc]
+        def speak(self, request: Any, job: Any) -> Any:
+            token.cancel()
+            raise AvatarError(Category.BACKEND_BUG, "its process was killed")
+
     with pytest.raises(Cancelled):
-        narrator(tmp_path, a, b).narrate(scene("Hi", engines=["a", "b"]), job(tmp_path))
+        narrator(tmp_path, KilledWithTheRender, b).narrate(
+            scene("Hi", engines=["a", "b"]), job(tmp_path, cancel=token)
+        )
     assert b.requests == []
     assert not list((tmp_path / "store").rglob("*.wav"))
 

@@ -130,6 +130,15 @@ def test_a_killed_maker_blocks_nobody(tmp_path: Path) -> None:
     assert store.make("avatar", "ff66", ".mp4", writes("whole")).path.read_text() == "whole"
 
 
+def test_a_finished_file_that_is_a_link_is_kept_by_its_content(store: Store) -> None:
+    with store.work_dir() as work:
+        (work / "real.mp4").write_bytes(b"clip")
+        (work / "clip.mp4").symlink_to("real.mp4")
+        kept = store.put("avatar", "ab12", work / "clip.mp4", {})
+    assert not kept.path.is_symlink()
+    assert kept.path.read_bytes() == b"clip"
+
+
 def test_a_new_store_leaves_the_work_of_a_living_one_alone(store: Store, tmp_path: Path) -> None:
     with store.work_dir() as work:
         Store(tmp_path / "cache")
