@@ -22,7 +22,7 @@ class StaticBackend(AvatarBackend):
     """Needs no network, no model, and not even a portrait."""
 
     name: ClassVar[str] = "static"
-    revision: ClassVar[str] = "1"
+    revision: ClassVar[str] = "2"
     capabilities: ClassVar[Capabilities] = Capabilities(animates=False)
     Options: ClassVar[type[BaseModel]] = StaticOptions
 

@@ -71,6 +71,29 @@ def test_a_tall_portrait_keeps_its_head(tmp_path: Path) -> None:
     assert (frame[:50] > 200).mean() > 0.9
 
 
+@pytest.mark.parametrize("size", [Size(160, 90), Size(192, 96), Size(300, 40)])
+@pytest.mark.parametrize("height", [100, 125, 400])
+def test_a_wide_picture_keeps_the_face_from_hair_to_chin(
+    tmp_path: Path, size: Size, height: int
+) -> None:
+    person = Image.new("RGB", (100, height), "navy")
+    person.paste((255, 255, 0), (30, round(0.15 * height), 70, round(0.15 * height) + 60))
+    person.save(tmp_path / "lan.png")
+    frame = first_frame(make(tmp_path, tmp_path / "lan.png", size=size)).astype(int)
+    face = np.flatnonzero(frame[:, size.width // 2, 0] - frame[:, size.width // 2, 2] > 150)
+    assert face[0] > 0 and face[-1] < size.height - 1
+    assert len(face) / size.height == pytest.approx(0.6, abs=0.06)
+
+
+@pytest.mark.parametrize("size", [Size(160, 90), Size(96, 96), Size(90, 160)])
+def test_a_wide_photo_fills_every_shape(tmp_path: Path, size: Size) -> None:
+    photo = noise((160, 90))
+    photo.save(tmp_path / "lan.png")
+    frame = first_frame(make(tmp_path, tmp_path / "lan.png", size=size))
+    # What is blurred has lost its grain.
+    assert min(np.diff(frame[:, edge].astype(int), axis=0).std() for edge in (2, -3)) > 3
+
+
 def test_the_focus_of_the_crop_can_be_chosen(tmp_path: Path) -> None:
     body = Image.new("RGB", (100, 400), "white")
     body.paste((0, 0, 0), (0, 200, 100, 400))
