@@ -17,7 +17,7 @@ from renderer.film import Film, FilmScene
 from renderer.script.models import Captions, ImageOverlay, TextOverlay
 from renderer.speech.narration import Narration
 from renderer.store import Artifact, FileHashes, Store, content_key
-from renderer.timeline import SceneTiming, frames_for
+from renderer.timeline import SceneTiming
 
 KIND = "segment"
 # Changes when the same spec would give another picture.
@@ -149,17 +149,10 @@ def _presenter(cut: SceneCut) -> PresenterLayer | None:
 
 
 def _pictures(cut: SceneCut) -> tuple[PictureLayer, ...]:
+    overlays = [o for o in cut.scene.overlays if isinstance(o, ImageOverlay)]
     layers = [
-        PictureLayer(
-            src=overlay.src,
-            position=overlay.position,
-            scale=overlay.scale,
-            opacity=1.0,
-            start=min(cut.timing.frames, round(overlay.start * cut.film.fps)),
-            end=_end_frame(overlay, cut),
-        )
-        for overlay in cut.scene.overlays
-        if isinstance(overlay, ImageOverlay)
+        PictureLayer(o.src, o.position, o.scale, 1.0, _frame(o.start, cut), _frame(o.end, cut))
+        for o in overlays
     ]
     mark = cut.film.watermark
     if mark is not None and mark.src is not None:
@@ -169,10 +162,13 @@ def _pictures(cut: SceneCut) -> tuple[PictureLayer, ...]:
     return tuple(layer for layer in layers if layer.end > layer.start)
 
 
-def _end_frame(overlay: ImageOverlay, cut: SceneCut) -> int:
-    if overlay.end is None:
-        return cut.timing.frames
-    return min(cut.timing.frames, frames_for(overlay.end, cut.film.fps))
+def _frame(seconds: float | None, cut: SceneCut) -> int:
+    """The frame nearest to a time in the scene, as for words; None is the scene's end.
+
+    Start and end are rounded alike, so that what follows another neither covers it nor lags.
+    """
+    frames = cut.timing.frames
+    return frames if seconds is None else min(frames, round(seconds * cut.film.fps))
 
 
 def _subtitles(cut: SceneCut) -> Subtitles | None:

@@ -47,3 +47,12 @@ def transition_of(film: m.Transition | None, scene: m.Transition | None) -> m.Tr
     """The way into a scene, None for a cut."""
     transition = merged(film, scene)
     return None if transition is None or transition.type == "none" else transition
+
+
+def padding_of(film: m.Padding | None, scene: m.Scene) -> m.Padding:
+    """The silence around a scene. A scene with a duration lasts just that long: the film's
+    ``before`` and ``after`` are for narration, only its own are added."""
+    levels = [m.Padding(), film, scene.padding]
+    if scene.duration is not None:
+        levels.insert(2, m.Padding(before=0, after=0))
+    return merged(*levels) or m.Padding()

@@ -13,7 +13,13 @@ from avatar_core.speech import Voice
 from renderer.film import Film, FilmScene, Presenter, SpeechPlan
 from renderer.presets import DEFAULT_PRESET, PRESETS, Preset
 from renderer.script import models as m
-from renderer.script.cascade import captions_of, merged, merged_avatar, transition_of
+from renderer.script.cascade import (
+    captions_of,
+    merged,
+    merged_avatar,
+    padding_of,
+    transition_of,
+)
 from renderer.script.checking import Checker
 from renderer.script.frame import frame_size
 from renderer.script.mistakes import Mistakes
@@ -160,7 +166,7 @@ class _Builder:
             overlays=scene.overlays,
             captions=captions_of(script.captions, scene.captions),
             transition=transition_of(script.transition, scene.transition),
-            padding=merged(script.padding, scene.padding) or m.Padding(),
+            padding=padding_of(script.padding, scene),
             line=self.source.line(f"scenes[{index}]"),
             visual=scene.visual,
         )

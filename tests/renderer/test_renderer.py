@@ -8,11 +8,20 @@ from typing import Any
 
 import pysubs2
 import pytest
+from PIL import Image
 
 from avatar_core.errors import AvatarError, Cancelled, Category, InputError
 from avatar_core.events import AttemptEnded, Event, SceneFinished, Warned
 from renderer.renderer import SmartVideoRenderer
-from renderer.script.models import Avatar, Limits, Scene, Transition, VideoScript
+from renderer.script.models import (
+    Avatar,
+    ImageOverlay,
+    Limits,
+    Position,
+    Scene,
+    Transition,
+    VideoScript,
+)
 from support_films import (
     SMALL,
     MovingBackend,
@@ -257,6 +266,23 @@ def test_a_list_of_scenes_from_python_is_a_film(renderer_of: Any, tmp_path: Path
     assert red[0] > 240 and red[2] < 15
     assert navy[2] > 110 and navy[0] < 15
     assert result.loudness is None
+
+
+def test_an_overlay_that_follows_another_takes_its_place_on_the_same_frame(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    Image.new("RGB", (60, 60), "white").save(tmp_path / "dot.png")
+    spans: list[tuple[Position, float, float]] = [("left", 0.0, 0.68), ("right", 0.68, 1.35)]
+    overlays = tuple(
+        ImageOverlay(type="image", src=tmp_path / "dot.png", position=at, start=start, end=end)
+        for at, start, end in spans
+    )
+    script = VideoScript(
+        output=SMALL, scenes=(Scene(duration=2, background="black", overlays=overlays),)
+    )
+    frames = decoded(renderer_of("static").render(script, tmp_path / "out.mp4").path)
+    seen = [(f[160, 40].mean() > 128, f[160, 140].mean() > 128) for f in frames]
+    assert seen == [(True, False)] * 10 + [(False, True)] * 10 + [(False, False)] * 10
 
 
 def test_a_visual_may_be_a_moviepy_clip_or_a_function(renderer_of: Any, tmp_path: Path) -> None:

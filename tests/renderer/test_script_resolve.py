@@ -186,6 +186,22 @@ def test_the_nearer_setting_wins(tmp_path: Path) -> None:
     assert (third.presenter, third.captions, third.transition) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("film_wide", "own", "expected"),
+    [
+        (None, None, Padding(before=0, after=0)),
+        ({"before": 1, "after": 2, "between": 3}, None, Padding(before=0, after=0, between=3)),
+        ({"before": 1, "after": 2}, {"after": 0.5}, Padding(before=0, after=0.5)),
+    ],
+)
+def test_a_scene_with_a_duration_is_as_long_as_it_says(
+    film_wide: dict[str, float] | None, own: dict[str, float] | None, expected: Padding
+) -> None:
+    scene = {"duration": 2, **({"padding": own} if own else {})}
+    more = {"padding": film_wide} if film_wide else {}
+    assert film({"scenes": [scene], **more}).scenes[0].padding == expected
+
+
 def test_a_scene_may_switch_captions_on_again() -> None:
     assert one({"captions": True}, captions=False).scenes[0].captions == Captions()
     assert one({}, captions=False).scenes[0].captions is None
