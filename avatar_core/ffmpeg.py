@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
+from avatar_core.children import child_options, leash
 from avatar_core.errors import Cancelled, EnvironmentFault
 
 _POLL_SECONDS = 0.1
@@ -40,7 +41,8 @@ def ffmpeg_exe() -> str:
                 f"AVATAR_FFMPEG names {chosen!r}, which is not a program.",
                 advice="Correct it or unset it to use the ffmpeg that comes with the package.",
             )
-        return found
+        # Absolute, because it is run in other folders.
+        return str(Path(found).absolute())
     try:
         import imageio_ffmpeg
 
@@ -68,7 +70,7 @@ def run_ffmpeg(
     input. Raises `FfmpegError`, `Cancelled` (the child is killed first), `EnvironmentFault` when
     the disk is full.
     """
-    command = [ffmpeg_exe(), "-hide_banner", "-nostats", "-y"]
+    command = [*leash(), ffmpeg_exe(), "-hide_banner", "-nostats", "-y"]
     command += ["-progress", "pipe:1", *args] if on_frame else [*args]
     process = subprocess.Popen(
         command,
@@ -76,7 +78,7 @@ def run_ffmpeg(
         stdin=subprocess.PIPE if feed is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=os.name == "posix",
+        **child_options(),
     )
     return _Supervisor(process, cancel or CancelToken(), on_frame, feed).run()
 
@@ -152,6 +154,7 @@ class _Supervisor:
             raise self._feed_failure
         if self._process.returncode == 0:
             return printed
+        self._cancel.check()
         if "No space left on device" in printed:
             raise EnvironmentFault(
                 "The disk is full.",

@@ -71,6 +71,9 @@ def _without_secrets(value: Any) -> Any:
         return {k: _without_secrets(v) for k, v in value.items() if _counts(v)}
     if isinstance(value, list | tuple):
         return [_without_secrets(v) for v in value if _counts(v)]
+    if isinstance(value, set | frozenset):
+        # A set of texts has another order in every process.
+        return sorted((_without_secrets(v) for v in value if _counts(v)), key=repr)
     return value
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from avatar_core.backend import Health, Job
+from avatar_core.children import child_options
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.extras import install_advice
 from avatar_core.speech import Speech, SpeechEngine, SpeechRequest, Voice
@@ -111,6 +112,7 @@ class EspeakEngine(SpeechEngine):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                **child_options(),
             )
             try:
                 _send(process, order)

@@ -378,6 +378,7 @@ class Keyed(BaseModel):
     steps: int = 1
     token: SecretStr | None = None
     url: str = Field(default="", exclude=True)
+    tags: set[int] = set()
 
 
 def key(request: AvatarRequest, **changes: Any) -> str | None:
@@ -392,12 +393,19 @@ DIFFERENT: dict[str, Callable[[AvatarRequest], str | None]] = {
     "backend": lambda r: key(r, name="puppet"),
     "revision": lambda r: key(r, revision="2"),
     "options": lambda r: key(r, options=Keyed(steps=2)),
+    "set": lambda r: key(r, options=Keyed(tags={1})),
 }
 SAME: dict[str, Callable[[AvatarRequest], str | None]] = {
     "paths": lambda r: key(replace(r, audio=Path("/elsewhere.wav"), portrait=Path("/p.png"))),
     "secret": lambda r: key(r, options=Keyed(token=SecretStr("tops3cret"))),
     "address": lambda r: key(r, options=Keyed(url="https://new.example")),
 }
+
+
+def test_a_set_of_options_has_one_key_in_whatever_order_it_comes(tmp_path: Path) -> None:
+    request, one, other = request_for(tmp_path), Keyed(tags={0, 8}), Keyed(tags={8, 0})
+    assert list(one.tags) != list(other.tags)
+    assert key(request, options=one) == key(request, options=other)
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
