@@ -185,13 +185,16 @@ class SmartVideoRenderer:
         return self._store
 
     def _defaults(self) -> ResolveDefaults:
-        settings = self.settings
+        settings, origins = self.settings, self.loaded.origins
+        told = {key for key, origin in origins.items() if origin == "argument"}
         return ResolveDefaults(
             backend=settings.backend,
             fallback=settings.fallback,
             only_backend=None if settings.use_ai_avatar else _STILL,
             preset=settings.video.preset,
+            only_preset=settings.video.preset if "video.preset" in told else None,
             quality=settings.video.quality,
+            only_quality=settings.video.quality if "video.quality" in told else None,
             engine=settings.speech.engine,
             engine_fallback=settings.speech.fallback,
             voice=settings.speech.voice,

@@ -36,7 +36,8 @@ _UNNAMED = "Presenter"
 class ResolveDefaults:
     """What holds where the script says nothing, and the names that exist.
 
-    ``only_backend`` is used whatever the script says. ``engine`` None stands for the engines of
+    ``only_backend``, ``only_preset`` and ``only_quality`` hold whatever the script says. ``engine``
+    None stands for the engines of
     the base install. With ``known_backends`` or ``known_engines`` None, any name is accepted.
     """
 
@@ -44,7 +45,9 @@ class ResolveDefaults:
     fallback: tuple[str, ...] = ()
     only_backend: str | None = None
     preset: str | None = None
+    only_preset: str | None = None
     quality: m.Quality | None = None
+    only_quality: m.Quality | None = None
     engine: str | None = None
     engine_fallback: tuple[str, ...] = ()
     voice: str | None = None
@@ -72,8 +75,9 @@ def resolve(source: ScriptSource, defaults: ResolveDefaults | None = None) -> Fi
     defaults = defaults or ResolveDefaults()
     mistakes = Mistakes(source.file, source.line)
     script = _checked(source, defaults, mistakes)
-    preset = _preset(script.output, defaults)
-    size = frame_size(script.output, preset, mistakes)
+    output = _output(script.output, defaults)
+    preset = _preset(output, defaults)
+    size = frame_size(output, preset, mistakes)
     mistakes.raise_any()
     ids = scene_ids(script.scenes)
     builder = _Builder(script, defaults, source, mistakes, wide=size.width > size.height)
@@ -83,8 +87,8 @@ def resolve(source: ScriptSource, defaults: ResolveDefaults | None = None) -> Fi
         description=script.description,
         language=builder.language,
         size=size,
-        fps=script.output.fps or preset.fps,
-        quality=script.output.quality or preset.quality or defaults.quality or "standard",
+        fps=output.fps or preset.fps,
+        quality=output.quality or preset.quality or defaults.quality or "standard",
         loudness=script.output.loudness,
         thumbnail=script.output.thumbnail,
         path=script.output.path,
@@ -124,6 +128,16 @@ def _checked(source: ScriptSource, defaults: ResolveDefaults, mistakes: Mistakes
         known_engines=defaults.known_engines,
         rules=RULES,
     ).visit(script)
+
+
+def _output(output: m.Output, defaults: ResolveDefaults) -> m.Output:
+    """The script's wishes, less those that this render was told to overrule."""
+    overruled: dict[str, object] = {}
+    if defaults.only_preset is not None:
+        overruled = {"preset": defaults.only_preset, "size": None, "fps": None, "quality": None}
+    if defaults.only_quality is not None:
+        overruled["quality"] = defaults.only_quality
+    return output.model_copy(update=overruled)
 
 
 def _preset(output: m.Output, defaults: ResolveDefaults) -> Preset:

@@ -17,6 +17,7 @@ from renderer.script.models import (
     Avatar,
     ImageOverlay,
     Limits,
+    Output,
     Position,
     Scene,
     Transition,
@@ -343,6 +344,15 @@ def test_scenes_side_by_side_take_their_time_together(renderer_of: Any, tmp_path
     )
     # The barrier only opens when all three are under way at once.
     assert not result.degraded and time.monotonic() - started < 30
+
+
+def test_an_argument_overrules_the_scripts_output_and_a_settings_file_does_not(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "avatar.toml").write_text('[video]\nquality = "draft"\n')
+    script = VideoScript(output=Output(quality="high"), scenes=(Scene(duration=1),))
+    assert renderer_of().check(script).quality == "high"
+    assert renderer_of(overrides={"video.quality": "standard"}).check(script).quality == "standard"
 
 
 def test_a_still_without_narration_needs_no_portrait(renderer_of: Any, tmp_path: Path) -> None:

@@ -272,6 +272,19 @@ def test_the_settings_fill_what_the_script_leaves_open() -> None:
     assert still is not None and still.backends == ("static",)
 
 
+def test_what_this_render_was_told_overrules_the_scripts_output() -> None:
+    script = {
+        "scenes": [{"text": "a"}],
+        "output": {"size": "640x360", "fps": 50, "quality": "high"},
+    }
+    draft = film(script, preset="draft", only_preset="draft")
+    assert (draft.size, draft.fps, draft.quality) == (Size(540, 960), 15, "draft")
+    quick = film(script, quality="draft", only_quality="draft")
+    assert (quick.size, quick.fps, quick.quality) == (Size(640, 360), 50, "draft")
+    with pytest.raises(InputError, match="there is no preset 'shrots'"):
+        film(script, preset="shrots", only_preset="shrots")
+
+
 def test_an_unknown_preset_in_the_settings_is_told() -> None:
     with pytest.raises(InputError, match="there is no preset 'shrots'"):
         one_with = film({"scenes": [{"text": "a"}]}, preset="shrots")
