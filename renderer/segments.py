@@ -8,9 +8,10 @@ from pathlib import Path
 
 from avatar_core.backend import AvatarClip, Size
 from avatar_core.cancel import CancelToken
+from avatar_core.pictures import probe_picture
 from renderer.captions.burn import Subtitles, subtitles_document
 from renderer.captions.cues import Cue, split_cues
-from renderer.compose.layouts import background_box, presenter_box, presenter_shape
+from renderer.compose.layouts import anchored, background_box, presenter_box, presenter_shape
 from renderer.compose.segment import compose_segment
 from renderer.compose.spec import BackgroundLayer, Box, PictureLayer, PresenterLayer, SegmentSpec
 from renderer.film import Film, FilmScene
@@ -183,5 +184,18 @@ def _subtitles(cut: SceneCut) -> Subtitles | None:
         overlays=[o for o in scene.overlays if isinstance(o, TextOverlay)],
         offset=cut.narration_offset / film.fps,
         watermark=film.watermark,
+        watermark_span=_watermark_span(film),
         disclosure=film.disclosure if scene.presenter else None,
     )
+
+
+def _watermark_span(film: Film) -> tuple[int, int] | None:
+    """From where to where a picture as watermark stands, in px from the upper edge."""
+    mark = film.watermark
+    if mark is None or mark.src is None:
+        return None
+    picture = probe_picture(mark.src).size
+    width = round(film.size.width * mark.scale)
+    height = min(film.size.height, max(2, round(picture.height * width / picture.width)))
+    top = anchored(Size(width, height), mark.position, film.size)[1]
+    return top, top + height

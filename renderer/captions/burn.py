@@ -10,7 +10,9 @@ from renderer.captions import ass, labels, layout
 from renderer.captions.cues import Cue
 from renderer.captions.fonts import installed_font
 from renderer.captions.styles import Painter
-from renderer.script.models import Captions, Disclosure, TextOverlay, Watermark
+from renderer.script.models import Captions, Disclosure, Position, TextOverlay, Watermark
+
+MIDDLE: tuple[Position, ...] = ("left", "center", "right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +64,30 @@ def subtitles_document(
     offset: float = 0.0,
     scene_start: float = 0.0,
     watermark: Watermark | None = None,
+    watermark_span: tuple[int, int] | None = None,
     disclosure: Disclosure | None = None,
 ) -> Subtitles | None:
     """Everything written in a segment of ``frames`` frames; None when there is nothing.
 
     Times are in seconds: cues count from the narration's start, which is ``offset`` after the
-    segment's first frame; overlays count from the scene's start, ``scene_start`` after it.
+    segment's first frame; overlays count from the scene's start, ``scene_start`` after it. A
+    watermark that is a picture is drawn by others: ``watermark_span`` is where (px from the upper
+    edge to its top and bottom), so that words keep clear of it.
     Raises `InputError` for a colour that does not exist.
     """
     document = ass.Document(*size)
     clock, shelves = Clock(frames, fps), layout.Shelves(size)
     labels.add_styles(document)
+    if watermark is not None and watermark_span is not None:
+        shelves.keep_clear(watermark.position, *watermark_span)
     _draw_fixed(document, clock, shelves, size, watermark, disclosure)
     burnt = captions if captions is not None and captions.burn and cues else None
     edge = {"top": 0.0, "bottom": 0.0}
     if burnt is not None:
         margin = layout.caption_margin(size, burnt, shelves)
         edge[burnt.position] = margin + layout.caption_height(size, burnt)
+        if burnt.position == "center":
+            shelves.reserve(MIDDLE, layout.caption_height(size, burnt) / 2 + shelves.gap)
         _draw_captions(document, clock, size, burnt, margin, [c.shifted(offset) for c in cues])
     for overlay in overlays:
         _draw_overlay(document, clock, shelves, size, overlay, scene_start, edge)

@@ -76,27 +76,46 @@ class Shelves:
     def __init__(self, size: Size) -> None:
         self._size = size
         self._used: dict[str, float] = {}
+        self._pictures: dict[str, tuple[float, float]] = {}
 
     def place(self, position: Position, height: float, edge: float | None = None) -> Spot:
         """The next free spot at this anchor for a block ``height`` px high."""
         base = self._size.height * EDGE_MARGIN if edge is None else edge
-        taken = max(base, self._used.get(position, 0.0))
+        used = self._used.get(position, 0.0)
         if row(position) == "middle":
             found = spot(self._size, position, 0)
-            lower = self._used.get(position, 0.0)
-            self._used[position] = lower + height + self.gap
+            lower = used + height / 2 if used else 0.0
+            self._used[position] = lower + height / 2 + self.gap
             return Spot(found.alignment, found.x, found.y + lower)
-        self._used[position] = taken + height + self.gap
-        return spot(self._size, position, taken)
+        free = self._beyond_picture(position, max(base, used), height)
+        self._used[position] = free + height + self.gap
+        return spot(self._size, position, free)
 
     def taken(self, at: str) -> float:
         """How many px from the edge of row ``at`` are in use at any of its anchors."""
         return max((used for name, used in self._used.items() if _row_of(name) == at), default=0.0)
 
     def reserve(self, positions: Iterable[Position], upto: float) -> None:
-        """Keep everything at these anchors at least ``upto`` px away from the edge."""
+        """Keep everything at these anchors ``upto`` px away from the edge, or from the middle."""
         for position in positions:
             self._used[position] = max(self._used.get(position, 0.0), upto)
+
+    def keep_clear(self, position: Position, top: float, bottom: float) -> None:
+        """A picture stands at this anchor between these px from the upper edge."""
+        height = self._size.height
+        upper = row(position) == "top"
+        self._pictures[position] = (top, bottom) if upper else (height - bottom, height - top)
+
+    def beyond_pictures(self, at: str, start: float, height: float) -> float:
+        """``start`` (px from the edge of row ``at``), or more where a block would hit a picture."""
+        for name in sorted(name for name in self._pictures if _row_of(name) == at):
+            start = self._beyond_picture(name, start, height)
+        return start
+
+    def _beyond_picture(self, position: str, start: float, height: float) -> float:
+        near, far = self._pictures.get(position, (0.0, 0.0))
+        hit = start < far and start + height > near + self.gap
+        return far + self.gap if hit else start
 
     @property
     def gap(self) -> float:
@@ -108,9 +127,11 @@ def _row_of(name: str) -> str:
 
 
 def caption_margin(size: Size, style: Captions, shelves: Shelves) -> float:
-    """How far captions stand from their edge, in px: as asked for, but clear of labels there."""
+    """How far captions stand from their edge, in px: as asked for, but clear of labels and of a
+    picture there."""
     asked = max(style.margin, EDGE_MARGIN) * size.height
-    return max(asked, shelves.taken(style.position))
+    free = max(asked, shelves.taken(style.position))
+    return shelves.beyond_pictures(style.position, free, caption_height(size, style))
 
 
 def caption_height(size: Size, style: Captions) -> float:

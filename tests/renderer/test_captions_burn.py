@@ -232,6 +232,43 @@ def test_captions_give_way_to_the_disclosure_and_the_watermark(
     assert together[3] == fixed[3] and fixed[3] <= SHORTS.height * (1 - EDGE_MARGIN * 0.7)
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_an_overlay_and_captions_in_the_middle_do_not_cover_each_other(
+    tmp_path: Path, style: str
+) -> None:
+    cues, look = [cue("HH HH HH")], captions(style, position="center")
+    overlays = [TextOverlay(text="HHH", position="center")]
+    alone = one_frame(tmp_path, cues=cues, captions=look)
+    both = one_frame(tmp_path, cues=cues, captions=look, overlays=overlays)
+    assert inked(both)[1] == inked(alone)[1]
+    lowest = inked(alone)[3]
+    assert np.array_equal(both[:lowest], alone[:lowest])
+    assert inked(both)[3] > lowest
+
+
+@pytest.mark.parametrize("position", ["top-left", "top", "bottom", "bottom-right"])
+def test_words_keep_clear_of_a_picture_as_watermark(tmp_path: Path, position: Position) -> None:
+    upper = position.startswith("top")
+    span = (30, 90) if upper else (SHORTS.height - 90, SHORTS.height - 30)
+    words = {
+        "cues": [cue(VIETNAMESE)],
+        "captions": captions("lines", margin=0.05, position="top" if upper else "bottom"),
+        "disclosure": Disclosure(position=position),
+    }
+    mark = Watermark(src=Path("logo.png"), position=position)
+    frame = one_frame(tmp_path, watermark=mark, watermark_span=span, **words)
+    assert np.abs(frame[span[0] : span[1]]).max() < 24
+    assert (np.abs(one_frame(tmp_path, **words)[span[0] : span[1]]) > 24).any()
+
+
+def test_words_that_do_not_reach_a_picture_stay_where_they_are(tmp_path: Path) -> None:
+    words = {"cues": [cue("Hello")], "captions": captions("lines", margin=0.12)}
+    mark = Watermark(src=Path("logo.png"), position="bottom")
+    high = round(SHORTS.height * 0.7)
+    frame = one_frame(tmp_path, watermark=mark, watermark_span=(high - 50, high), **words)
+    assert np.array_equal(frame, one_frame(tmp_path, **words))
+
+
 @pytest.mark.parametrize("position", POSITIONS)
 def test_two_labels_at_one_anchor_stand_above_each_other(
     tmp_path: Path, position: Position

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pysubs2
 import pytest
 from PIL import Image
@@ -22,6 +23,7 @@ from renderer.script.models import (
     Scene,
     Transition,
     VideoScript,
+    Watermark,
 )
 from support_films import (
     SMALL,
@@ -344,6 +346,20 @@ def test_scenes_side_by_side_take_their_time_together(renderer_of: Any, tmp_path
     )
     # The barrier only opens when all three are under way at once.
     assert not result.degraded and time.monotonic() - started < 30
+
+
+def test_captions_keep_clear_of_a_picture_as_watermark(renderer_of: Any, tmp_path: Path) -> None:
+    Image.new("RGB", (200, 200), "lime").save(tmp_path / "logo.png")
+    mark = Watermark(src=tmp_path / "logo.png", position="bottom", scale=0.12, opacity=1)
+    scene = Scene(
+        audio=write_tone(tmp_path / "a.wav", 1.0), text="One two three four five", background="blue"
+    )
+    script = VideoScript(output=Output(size="640x360", fps=15), watermark=mark, scenes=(scene,))
+    frame = decoded(renderer_of("static").render(script, tmp_path / "out.mp4").path)[8]
+    # The logo is 76 px square and stands 18 px above the lower edge.
+    logo = frame[360 - 18 - 74 : 360 - 20, 320 - 36 : 320 + 36].reshape(-1, 3).astype(int)
+    assert np.abs(logo - (0, 255, 0)).max() < 40
+    assert (frame[:260].min(axis=2) > 200).any()
 
 
 def test_an_argument_overrules_the_scripts_output_and_a_settings_file_does_not(
