@@ -9,6 +9,8 @@ from typing import Any
 from avatar_core.errors import InputError
 
 _VARIABLE_FIRST = re.compile(r"[:-]\s*\{\{")
+# Inside brackets, so that the comment swallows what would have closed them.
+_BARE_COLOR = re.compile(r"[{\[,].*[:,\[]\s+(#[0-9a-fA-F]{3,8})\b")
 _GENERIC = "Check quotes, indentation and colons here and in the line before."
 # Part of the reader's complaint: what happened, what to do.
 _SENTENCES = {
@@ -59,9 +61,24 @@ def syntax_mistake(failure: Any, text: str, file: Path | None) -> InputError:
     message, advice = _sentence(problem, context)
     if "unclosed" in message and (start := getattr(failure, "context_mark", None)) is not None:
         line = start.line + 1
+    if "flow" in context and (found := _bare_color(text, line)):
+        line, color = found
+        message = (
+            f"{color} is a comment here, because # begins one, and it hides the bracket's end."
+        )
+        advice = f'Put the colour in quotes: "{color}".'
     if _VARIABLE_FIRST.search(_source_line(text, line)):
         advice = 'Put a text that begins with a variable in quotes: "{{name}} ...".'
     return InputError(message, file=file, line=line, advice=advice)
+
+
+def _bare_color(text: str, line: int | None) -> tuple[int, str] | None:
+    """The last line up to ``line`` with a colour without quotes inside brackets, and the colour."""
+    rows = text.splitlines()[: line or 0]
+    for number in range(len(rows), max(0, len(rows) - 3), -1):
+        if found := _BARE_COLOR.search(rows[number - 1]):
+            return number, found[1]
+    return None
 
 
 def _source_line(text: str, line: int | None) -> str:
