@@ -129,21 +129,30 @@ class _Try:
             self._note(None, "made earlier", cached=True)
             return found
         try:
-            return self._make(key)
+            clip = self._make()
         except AvatarError as failure:
             cost = self._billed() if failure.billed else FREE
             self._note(failure.category, failure.message, advice=failure.advice, cost=cost)
+            return None
         except EnvironmentFault as failure:
             if is_last:
                 raise
             self._note(Category.UNSUPPORTED, failure.message, advice=failure.advice)
-        return None
+            return None
+        return None if clip is None else self._delivered(key, clip)
+
+    def _delivered(self, key: str | None, clip: AvatarClip) -> AvatarClip:
+        # A clip that cannot be kept is no fault of the rung: another rung's could not be either.
+        if self._chain._cache is not None and key is not None:
+            clip = self._chain._cache.keep(key, clip)
+        self._note(None, "delivered", cost=clip.cost)
+        return clip
 
     def _find(self, key: str | None) -> AvatarClip | None:
         cache = self._chain._cache
         return cache.find(key) if cache is not None and key is not None else None
 
-    def _make(self, key: str | None) -> AvatarClip | None:
+    def _make(self) -> AvatarClip | None:
         rung, request = self._rung, self._request
         with contained(rung.name):
             backend = self._backend = rung.open()
@@ -155,11 +164,7 @@ class _Try:
             self._note(None, reason, skipped=True)
             return None
         self._chain._health.require(rung.name, backend)
-        clip = self._attempt(backend)
-        if self._chain._cache is not None and key is not None:
-            clip = self._chain._cache.keep(key, clip)
-        self._note(None, "delivered", cost=clip.cost)
-        return clip
+        return self._attempt(backend)
 
     def _attempt(self, backend: AvatarBackend) -> AvatarClip:
         attempt = Attempt(

@@ -113,7 +113,10 @@ class RenderFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderFailed(Event):
-    """The render ended without a film; what had finished is kept."""
+    """The render ended without a film: its last event; what had finished is kept.
+
+    ``kind`` is "input", "environment", "backend", "cancelled" or "bug".
+    """
 
     event: ClassVar[str] = "failed"
     kind: str

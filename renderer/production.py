@@ -71,6 +71,7 @@ class Production:
         self._executor = executor
         self._bus = bus
         # Its own switch: after a failure the other scenes stop, the caller's token stays.
+        self._asked = cancel
         self._cancel = CancelToken(parent=cancel)
         self._visuals = Visuals(store, self._cancel)
         self._warnings = (*film.warnings, *font_warnings(film))
@@ -85,6 +86,11 @@ class Production:
         )
         for warning in self._warnings:
             self._bus.emit(Warned(message=warning))
+        with self._store.faults():
+            return self._make(target)
+
+    def _make(self, target: Path) -> RenderResult:
+        film = self._film
         narrations = self._side_by_side(self._narrate, film.scenes)
         timeline = lay_out(scene_lengths(film, narrations), film.fps)
         drafts = [
@@ -124,6 +130,9 @@ class Production:
             self._stop(futures)
             raise
         failures = [f.exception() for f in futures if not f.cancelled() and f.exception()]
+        # Ctrl-C reaches children as well: what fails after it fails because of it.
+        if failures:
+            self._asked.check()
         # The cancelled ones are a consequence: what counts is why.
         for failure in sorted(failures, key=lambda f: isinstance(f, Cancelled)):
             if failure is not None:

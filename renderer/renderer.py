@@ -23,7 +23,7 @@ from renderer.assemble import check_target
 from renderer.film import Film
 from renderer.presenting import Presenting
 from renderer.production import Production, only_scenes
-from renderer.result import RenderResult
+from renderer.result import RenderResult, failed_event
 from renderer.script.models import Scene, VideoScript
 from renderer.script.resolve import ResolveDefaults, load_film
 from renderer.speech.narration import Narrator
@@ -71,7 +71,8 @@ class SmartVideoRenderer:
         arguments = {**(overrides or {}), **{k: v for k, v in arguments.items() if v is not None}}
         self._bus = EventBus(*([on_event] if on_event else []))
         self._plugins = load_plugins(self._bus)
-        self._cancel = cancel or CancelToken()
+        self._outer = cancel
+        self._cancel = CancelToken(parent=cancel)
         self._load(arguments, Path(config) if config is not None else None)
 
     def _load(self, arguments: Mapping[str, Any], config: Path | None) -> None:
@@ -100,11 +101,14 @@ class SmartVideoRenderer:
         Raises `InputError` for mistakes in the script, `AvatarError` when a scene could not be
         made at all, `EnvironmentFault` for what the machine lacks, `Cancelled` after `cancel`.
         """
-        film = self._chosen(self.check(script, variables=variables), scenes)
-        target = _target(film, output)
-        check_target(target)
-        store = self._open_store()
-        result = self._produce(film, target, store)
+        try:
+            film = self._chosen(self.check(script, variables=variables), scenes)
+            target = _target(film, output)
+            check_target(target)
+            result = self._produce(film, target, self._open_store())
+        except Exception as failure:
+            self._bus.emit(failed_event(failure))
+            raise
         self._bus.emit(result.event())
         return result
 
@@ -172,6 +176,8 @@ class SmartVideoRenderer:
             executor.shutdown(wait=True, cancel_futures=True)
             narrator.close()
             pool.close()
+            # A cancellation is for one render: the next one starts afresh.
+            self._cancel = CancelToken(parent=self._outer)
 
     def _pool(self) -> BackendPool:
         return BackendPool(self._plugins.backends, self.loaded, self._given)
@@ -180,7 +186,7 @@ class SmartVideoRenderer:
         return self.settings.workers or max(1, min(_MOST_WORKERS, os.cpu_count() or 1))
 
     def _open_store(self) -> Store:
-        if self._store is None:
+        if self._store is None or not self._store.is_there:
             self._store = Store(self.settings.cache_dir or default_cache_dir())
         return self._store
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from avatar_core.backend import FREE, Cost
 from avatar_core.chain import TrailEntry
-from avatar_core.events import RenderFinished
+from avatar_core.errors import AvatarError, Cancelled, EnvironmentFault, InputError
+from avatar_core.events import RenderFailed, RenderFinished
 from renderer.speech.narration import SpeechAttempt
 
 if TYPE_CHECKING:
@@ -98,3 +99,21 @@ class RenderResult:
             captions=tuple(str(path) for path in self.captions),
             loudness=self.loudness,
         )
+
+
+_KINDS = {
+    InputError: "input",
+    EnvironmentFault: "environment",
+    AvatarError: "backend",
+    Cancelled: "cancelled",
+}
+
+
+def failed_event(failure: Exception) -> RenderFailed:
+    """The last event of a render that ended without a film."""
+    kind = next((kind for error, kind in _KINDS.items() if isinstance(failure, error)), "bug")
+    return RenderFailed(
+        kind=kind,
+        message=str(getattr(failure, "message", failure)),
+        advice=getattr(failure, "advice", None),
+    )

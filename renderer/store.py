@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,8 @@ import filelock
 import platformdirs
 
 from avatar_core.cancel import CancelToken
-from avatar_core.errors import EnvironmentFault
+from avatar_core.errors import Cancelled, EnvironmentFault
+from renderer.disk_faults import CHOOSE_ANOTHER, removed, told
 
 # Changes when what is stored under a key would be read differently.
 FORMAT = 1
@@ -83,8 +83,30 @@ class Store:
         except OSError as failure:
             raise EnvironmentFault(
                 f"The cache folder {root} cannot be used: {failure.strerror or failure}.",
-                advice="Choose another with AVATAR_CACHE_DIR or cache_dir in avatar.toml.",
+                advice=CHOOSE_ANOTHER,
             ) from failure
+
+    @property
+    def is_there(self) -> bool:
+        """False when somebody has removed the folder since the store was opened."""
+        return (self._home / _HOME_LOCK).exists()
+
+    @contextlib.contextmanager
+    def faults(self) -> Iterator[None]:
+        """Around work with what is stored: a disk's trouble becomes a sentence.
+
+        When the folder is gone, that is why whatever fails fails.
+        """
+        try:
+            yield
+        except Cancelled:
+            raise
+        except Exception as failure:
+            if not self.is_there:
+                raise removed(self.root) from failure
+            if isinstance(failure, OSError):
+                raise told(failure, self.root) from failure
+            raise
 
     def find(self, kind: str, key: str) -> Artifact | None:
         """The artifact, or None when it is not there or not whole."""
@@ -125,7 +147,7 @@ class Store:
                     meta = build(target, work)
                     return self._keep(kind, key, target, meta)
                 except OSError as failure:
-                    raise _as_fault(failure, self.root) from failure
+                    raise told(failure, self.root) from failure
 
     def put(self, kind: str, key: str, source: Path, meta: dict[str, Any]) -> Artifact:
         """Store a finished file (it is moved if it lies in a work folder of this store)."""
@@ -139,7 +161,7 @@ class Store:
                     shutil.copyfile(source, target)
                 return self._keep(kind, key, target, meta)
             except OSError as failure:
-                raise _as_fault(failure, self.root) from failure
+                raise told(failure, self.root) from failure
 
     @contextlib.contextmanager
     def work_dir(self) -> Iterator[Path]:
@@ -147,7 +169,7 @@ class Store:
         try:
             path = Path(tempfile.mkdtemp(prefix="w", dir=self._home))
         except OSError as failure:
-            raise _as_fault(failure, self.root) from failure
+            raise told(failure, self.root) from failure
         try:
             yield path
         finally:
@@ -169,6 +191,8 @@ class Store:
                 break
             except filelock.Timeout:
                 cancel.wait(_LOCK_POLL_SECONDS)
+            except OSError as failure:
+                raise told(failure, self.root) from failure
         try:
             yield
         finally:
@@ -211,17 +235,3 @@ class Store:
 def _flush(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
-
-
-def _as_fault(failure: OSError, root: Path) -> Exception:
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EnvironmentFault(
-            f"The disk is full: {root} has no room left.",
-            advice="Free some space and render again; what is done is kept.",
-        )
-    if failure.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return EnvironmentFault(
-            f"The cache folder {root} cannot be written.",
-            advice="Choose another with AVATAR_CACHE_DIR or cache_dir in avatar.toml.",
-        )
-    return failure

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TypeVar
 
 from avatar_core.cancel import CancelToken
+from avatar_core.errors import Cancelled
 
 T = TypeVar("T")
 
@@ -69,6 +70,9 @@ def run_cancellable(
                 thread.join(_LAST_SECONDS)
                 if thread.is_alive():
                     _abandon(on_abandon)
+        if requests.count and (failure := future.exception()) is not None:
+            # Children get the signal as well: what fails after it fails because of it.
+            raise Cancelled("cancelled") from failure
     return future.result()
 
 

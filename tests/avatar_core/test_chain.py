@@ -420,6 +420,17 @@ def test_what_does_not_change_the_clip_does_not_change_its_key(tmp_path: Path, w
     assert SAME[what](request) == key(request)
 
 
+def test_a_clip_that_cannot_be_kept_is_not_replaced_by_a_worse_one(tmp_path: Path) -> None:
+    class Full(MemoryCache):
+        def keep(self, key: str, clip: AvatarClip) -> AvatarClip:
+            raise EnvironmentFault("The disk is full.")
+
+    last = static()
+    with pytest.raises(EnvironmentFault, match="disk is full"):
+        run(chain_of(ScriptedBackend("colab"), last, cache=Full()), tmp_path)
+    assert last.requests == []
+
+
 def test_without_a_key_nothing_is_kept(tmp_path: Path) -> None:
     cache = MemoryCache()
     run(chain_of(static(), cache=cache), tmp_path, key="")

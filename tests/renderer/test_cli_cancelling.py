@@ -102,6 +102,23 @@ def test_what_the_work_raises_comes_back(error: Exception) -> None:
     assert raised.value is error
 
 
+@posix_only
+def test_what_fails_after_ctrl_c_fails_because_of_it() -> None:
+    def work() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        while not token.wait(0.1):
+            pass
+        raise OSError("a child was killed by the same signal")
+
+    token = CancelToken()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        with pytest.raises(Cancelled):
+            run_cancellable(work, token)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_work_that_asks_for_an_exit_does_not_choose_the_exit_code() -> None:
     with pytest.raises(RuntimeError, match="asked to exit"):
         run_cancellable(lambda: sys.exit(0), CancelToken())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,15 @@ import pysubs2
 import pytest
 from PIL import Image
 
-from avatar_core.errors import AvatarError, Cancelled, Category, InputError
-from avatar_core.events import AttemptEnded, Event, SceneFinished, Warned
+from avatar_core.errors import AvatarError, Cancelled, Category, EnvironmentFault, InputError
+from avatar_core.events import (
+    AttemptEnded,
+    Event,
+    RenderFailed,
+    SceneFinished,
+    StageProgress,
+    Warned,
+)
 from renderer.renderer import SmartVideoRenderer
 from renderer.script.models import (
     Avatar,
@@ -198,6 +208,81 @@ def test_cancelling_stops_keeps_what_is_finished_and_leaves_no_film(
     assert calls < 4
     renderer_of(backend).render(script, tmp_path / "out.mp4")
     assert len(backend.calls) == 4
+
+
+def test_a_cancellation_is_for_one_render(renderer_of: Any, tmp_path: Path) -> None:
+    script = film_of_tones(tmp_path, 2)
+    renderer = renderer_of("static")
+    renderer.cancel()
+    with pytest.raises(Cancelled):
+        renderer.render(script, tmp_path / "out.mp4")
+    assert renderer.render(script, tmp_path / "out.mp4").path.is_file()
+
+
+def test_ctrl_c_cancels_and_the_renderer_stays_usable(renderer_of: Any, tmp_path: Path) -> None:
+    script = film_of_tones(tmp_path, 2)
+    ctrl_c = when(
+        lambda e: isinstance(e, SceneFinished), lambda: signal.raise_signal(signal.SIGINT)
+    )
+    renderer = renderer_of("static", on_event=ctrl_c)
+    with pytest.raises(Cancelled):
+        renderer.render(script, tmp_path / "out.mp4")
+    assert renderer.render(script, tmp_path / "out.mp4").path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("output", "kind"), [("out.avi", "input"), ("out.mp4", "backend"), ("out.mp4", "cancelled")]
+)
+def test_a_listener_hears_how_a_render_ended(
+    renderer_of: Any, tmp_path: Path, output: str, kind: str
+) -> None:
+    heard: list[Event] = []
+
+    class Broken(MovingBackend):
+        name = "static"
+
+    broken = Broken(plan=[fails(Category.SERVER, "overloaded")])
+    renderer = renderer_of(broken, on_event=heard.append)
+    if kind == "cancelled":
+        renderer.cancel()
+    with pytest.raises((InputError, AvatarError, Cancelled)) as raised:
+        renderer.render(film_of_tones(tmp_path, 1), tmp_path / output)
+    last = heard[-1]
+    assert isinstance(last, RenderFailed)
+    assert (last.kind, last.message) == (kind, str(getattr(raised.value, "message", raised.value)))
+
+
+def removes(folder: Path, stage: str) -> Any:
+    """A listener that removes ``folder`` (or a file) when ``stage`` is first heard of."""
+    return when(
+        lambda e: isinstance(e, StageProgress) and e.stage == stage,
+        lambda: shutil.rmtree(folder) if folder.is_dir() else folder.unlink(),
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="open files cannot be removed")
+@pytest.mark.parametrize("stage", ["speech", "avatar", "segment", "sound", "film"])
+def test_a_cache_folder_that_is_removed_meanwhile_is_told_and_made_anew(
+    renderer_of: Any, tmp_path: Path, stage: str
+) -> None:
+    script = film_of_tones(tmp_path, 2)
+    listener = removes(tmp_path / "cache", stage)
+    renderer = renderer_of("static", workers=1, on_event=listener)
+    with pytest.raises(EnvironmentFault, match="was removed while it was in use"):
+        renderer.render(script, tmp_path / "out.mp4")
+    assert renderer.render(script, tmp_path / "out.mp4").path.is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="open files cannot be removed")
+@pytest.mark.parametrize("stage", ["speech", "avatar"])
+def test_a_file_that_goes_away_meanwhile_is_named(
+    renderer_of: Any, tmp_path: Path, stage: str
+) -> None:
+    picture = draw_portrait(tmp_path / "shop.png")
+    script = film_of_tones(tmp_path, 1, background=str(picture))
+    renderer = renderer_of("static", on_event=removes(picture, stage), workers=1)
+    with pytest.raises(InputError, match=r"shop\.png"):
+        renderer.render(script, tmp_path / "out.mp4")
 
 
 def test_a_listener_that_fails_does_not_harm_the_film(renderer_of: Any, tmp_path: Path) -> None:
