@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,8 +89,13 @@ def check_target(target: Path) -> None:
             file=target,
             advice="Choose another output path.",
         )
-    if not os.access(parent, os.W_OK):
-        raise _refused(target)
+    try:
+        # Rights alone don't tell: root has them all, and a disk may be read-only.
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as failure:
+        if failure.errno in _FULL:
+            return
+        raise _refused(target) from failure
 
 
 def _check_name(target: Path) -> None:
