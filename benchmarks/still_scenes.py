@@ -34,7 +34,7 @@ _SECONDS = 5
 _FRAMES = _SECONDS * _FPS
 _WORKERS = 2
 # What SSIM itself varies by between two encodes that nobody can tell apart.
-_TOLERANCE = 0.001
+_TOLERANCE = 0.0005
 
 
 def write_silence(path: Path, seconds: int) -> None:

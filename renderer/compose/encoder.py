@@ -17,13 +17,16 @@ PRESETS: dict[Quality, tuple[str, int]] = {
 }
 """x264's preset and constant rate factor for each quality."""
 
-SETTLING: dict[Quality, int | None] = {"draft": None, "standard": 8, "high": None}
-"""How many frames of a still are encoded until nothing changes any more; None where the encoder
-goes on refining for as long as it may, so that there is nothing to gain."""
+STILL_FRAMES: dict[Quality, int] = {"draft": 3, "standard": 3, "high": 5}
+"""How many frames of a still are encoded: the picture, and as many frames that change nothing as
+later ones can refer to, and one more."""
 
-STILL_GAIN = 3
-"""By how much a still's rate factor is lower: a long encode refines a picture while it stands, a
-few frames cannot, and paid once in two seconds the finer picture costs next to nothing."""
+STILL_GAIN = 7
+"""By how much a still's rate factor is lower: an ordinary encode refines a picture while it
+stands, a still is as good as its first frame (with this, equal by SSIM)."""
+
+# The coarsest quantizer: nothing is left of the differences between two equal pictures.
+_NO_CHANGE = 51
 
 # x264's output depends on the number of its threads: a fixed one gives the same bytes anywhere.
 _THREADS = 4
@@ -59,26 +62,41 @@ def key_frames(edges: Sequence[int], frames: int, fps: int) -> list[int]:
 
 
 def encode_args(
-    quality: Quality, fps: int, keys: Sequence[int], target: Path, gain: int = 0
+    quality: Quality, fps: int, keys: Sequence[int], target: Path, stills: int = 0
 ) -> list[str]:
-    """ffmpeg's output options for a silent segment with key frames at ``keys``; ``gain`` lowers
-    the rate factor.
+    """ffmpeg's output options for a silent segment with key frames at ``keys``.
+
+    ``stills`` is the number of frames when each group is a still: then only key frames carry a
+    picture.
 
     Without B-frames a packet's two times are its frame's number, so that no edit list and no
     reordering stands in the way of a join.
     """
     preset, crf = PRESETS[quality]
+    if stills:
+        crf -= STILL_GAIN
     # Half a frame early: a time in a list is met by the first frame at or after it.
     times = ",".join(f"{max(0.0, (key - 0.5) / fps):.6f}" for key in keys)
     return [
         *("-an -sn -dn -map_metadata -1 -c:v libx264 -pix_fmt yuv420p".split()),
-        *("-preset", preset, "-crf", str(crf - gain), "-bf", "0", "-g", str(gop(fps))),
-        *("-sc_threshold", "0", "-threads", str(_THREADS), "-x264-params", "stitchable=1"),
+        *("-preset", preset, "-crf", str(crf), "-bf", "0", "-g", str(gop(fps))),
+        *("-sc_threshold", "0", "-threads", str(_THREADS), "-x264-params", _x264(keys, stills)),
         *("-force_key_frames", times, "-forced-idr", "1", *_TAGS),
         *("-bsf:v", f"h264_metadata={_HEADER}"),
         *("-fflags", "+bitexact", "-flags:v", "+bitexact+cgop", "-fps_mode", "passthrough"),
         *("-video_track_timescale", str(ticks(fps)), "-f", "mp4", f"file:{target}"),
     ]
+
+
+def _x264(keys: Sequence[int], stills: int) -> str:
+    if not stills:
+        return "stitchable=1"
+    zones = [
+        f"{key + 1},{end - 1},q={_NO_CHANGE}"
+        for key, end in itertools.pairwise((*keys, stills))
+        if end - key > 1
+    ]
+    return "stitchable=1" + (f":zones={'/'.join(zones)}" if zones else "")
 
 
 def ticks(fps: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from avatar_core.cancel import CancelToken
 from avatar_core.ffmpeg import run_ffmpeg
-from renderer.compose.encoder import SETTLING, STILL_GAIN, encode_args, key_frames
+from renderer.compose.encoder import STILL_FRAMES, encode_args, key_frames
 from renderer.compose.held_frame import NotHeld, held_group
 from renderer.compose.layers import stills_graph
 from renderer.compose.packets import Packets, packet_of, write_packets
@@ -54,31 +54,29 @@ def find_stills(spec: SegmentSpec) -> Stills | None:
 def compose_stills(
     spec: SegmentSpec, stills: Stills, target: Path, work: Path, cancel: CancelToken
 ) -> None:
-    """Write the segment; encodes whole groups where a still is not settled soon enough."""
-    enough = SETTLING[spec.quality]
-    if enough is not None:
-        lengths = tuple(min(length, enough) for length in stills.lengths)
-        short = _encode(spec, stills.first, lengths, work, cancel)
-        try:
-            _repeat(short, lengths, stills, target, spec.fps)
-            return
-        except NotHeld:
-            target.unlink(missing_ok=True)
-    short = _encode(spec, stills.first, stills.lengths, work, cancel)
-    _repeat(short, stills.lengths, stills, target, spec.fps)
+    """Write the segment; encodes whole groups where a few frames do not hold the picture."""
+    enough = STILL_FRAMES[spec.quality]
+    lengths = tuple(min(length, enough) for length in stills.lengths)
+    short = _encode(spec, stills.first, lengths, work, cancel)
+    try:
+        _repeat(short, lengths, stills, target, spec.fps)
+    except NotHeld:
+        target.unlink(missing_ok=True)
+        short = _encode(spec, stills.first, stills.lengths, work, cancel)
+        _repeat(short, stills.lengths, stills, target, spec.fps)
 
 
 def _encode(
     spec: SegmentSpec, first: Sequence[int], lengths: Sequence[int], work: Path, cancel: CancelToken
 ) -> Path:
     """A short film: the picture at frame ``first[i]`` for ``lengths[i]`` frames, one group each."""
-    short = work / "stills.mp4"
+    short, frames = work / "stills.mp4", sum(lengths)
     keys = list(itertools.accumulate(lengths[:-1], initial=0))
     run_ffmpeg(
         [
             *stills_graph(spec, first, lengths, work),
-            *("-frames:v", str(sum(lengths))),
-            *encode_args(spec.quality, spec.fps, keys, short, STILL_GAIN),
+            *("-frames:v", str(frames)),
+            *encode_args(spec.quality, spec.fps, keys, short, stills=frames),
         ],
         cwd=work,
         cancel=cancel,

@@ -43,11 +43,7 @@ def test_a_long_still_shows_the_same_picture_to_its_last_frame(
     background = BackgroundLayer("image", src=detailed(tmp_path / "p.png"))
     frames = composed(spec_of(background=background, frames=77, quality=quality), tmp_path)
     assert len(frames) == 77
-    assert np.abs(frames.astype(int) - frames[20].astype(int)).max() < 40
-    if quality == "standard":
-        # The groups begin at 0, 25 and 51.
-        assert (frames[24] == frames[23]).all()
-        assert (frames[-1] == frames[-2]).all()
+    assert (frames == frames[0]).all()
 
 
 def test_a_still_is_encoded_for_a_moment_only(tmp_path: Path) -> None:
@@ -56,7 +52,7 @@ def test_a_still_is_encoded_for_a_moment_only(tmp_path: Path) -> None:
     packets, _ = packets_of(path)
     # Two groups of 30 frames, the second a copy of the first.
     assert packets[:30] == packets[30:]
-    assert max(map(len, packets[10:30])) < 100
+    assert max(map(len, packets[1:30])) < 100
 
 
 def test_stills_change_on_the_very_frame(tmp_path: Path) -> None:
