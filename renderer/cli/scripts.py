@@ -61,7 +61,10 @@ def check_script(
         with json_output() as lines:
             lines.write(_film_as_json(read()))
         return
-    _show_film(streams.out(), read(), script)
+    film = read()
+    for warning in film.warnings:
+        streams.err().print(f"Warning: {printable(warning)}", style="yellow")
+    _show_film(streams.out(), film, script)
 
 
 def write_schema(output: Path | None) -> None:
@@ -144,7 +147,7 @@ def _show_next_steps(console: Console, folder: Path, names: list[str]) -> None:
 
 def _show_film(console: Console, film: Film, script: Path) -> None:
     console.print(_scene_table(film), soft_wrap=False)
-    title = f" {film.title!r}" if film.title else ""
+    title = f" {film.title!r}," if film.title else ""
     console.print(
         printable(
             f"{script} can be rendered:{title} {count(len(film.scenes), 'scene')}, "
@@ -193,4 +196,11 @@ def _film_as_json(film: Film) -> dict[str, Any]:
         for scene in film.scenes
     ]
     size = {"width": film.size.width, "height": film.size.height}
-    return {"event": "checked", "title": film.title, **size, "fps": film.fps, "scenes": scenes}
+    return {
+        "event": "checked",
+        "title": film.title,
+        **size,
+        "fps": film.fps,
+        "scenes": scenes,
+        "warnings": list(film.warnings),
+    }

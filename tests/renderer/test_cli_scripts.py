@@ -47,7 +47,7 @@ def test_a_good_script_is_summed_up_scene_by_scene(tmp_path: Path, film: Path) -
     done = avatar("check", film.name, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "4 words" in done.stdout and "2.5 s" in done.stdout
-    assert "'Tea' 2 scenes" in done.stdout
+    assert "'Tea', 2 scenes" in done.stdout
 
 
 def test_variables_can_be_set_for_a_check(here: Here, tmp_path: Path, film: Path) -> None:
@@ -55,6 +55,17 @@ def test_variables_can_be_set_for_a_check(here: Here, tmp_path: Path, film: Path
     checked = json.loads(done.stdout)
     assert (checked["event"], checked["title"]) == ("checked", "Trà sen")
     assert [(s["id"], s["line"]) for s in checked["scenes"]] == [("hook", 5), ("end", 6)]
+
+
+def test_what_is_odd_but_no_mistake_is_told_before_rendering(here: Here, tmp_path: Path) -> None:
+    script = "output: {size: 541x961}\nspeakers: {lan: {}}\nscenes: [{text: Hi, speaker: lan}]\n"
+    (tmp_path / "film.yaml").write_text(script, encoding="utf-8")
+    done = here("check", "film.yaml", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Warning: film.yaml:1: output.size: 541x961 is not even" in done.stderr
+    assert "Warning: film.yaml:2: speakers.lan: there is no portrait" in done.stderr
+    checked = json.loads(here("check", "film.yaml", "--json", cwd=tmp_path).stdout)
+    assert len(checked["warnings"]) == 2
 
 
 def test_all_mistakes_of_a_script_are_told_with_their_lines(here: Here, tmp_path: Path) -> None:
