@@ -211,7 +211,8 @@ def _from_its_file(value: Any, place: layers.Place, folder: Path) -> Any:
     if not isinstance(value, str | Path):
         return value
     base = place.file.parent if place.file else folder
-    return base / Path(value).expanduser()
+    # Absolute, because children that read from it run in other folders.
+    return base.absolute() / Path(value).expanduser()
 
 
 def _validated(

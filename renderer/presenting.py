@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import astuple, replace
+from pathlib import Path
 
 from avatar_core.backend import AvatarRequest, Size
 from avatar_core.cancel import CancelToken
@@ -81,15 +82,20 @@ class Presenting:
 
     def _key(self, request: AvatarRequest) -> str:
         """What the clip depends on; backend, options, size and fps are added by the chain."""
-        portrait = request.portrait
-        readable = portrait is not None and portrait.is_file()
         return content_key(
-            portrait=self._hashes(portrait) if portrait and readable else None,
+            portrait=self._content_of(request.portrait),
             audio=self._hashes(request.audio),
             speaker=request.speaker,
             language=request.language,
             phonemes=[astuple(phoneme) for phoneme in request.phonemes],
         )
+
+    def _content_of(self, portrait: Path | None) -> str | None:
+        try:
+            return None if portrait is None else self._hashes(portrait)
+        except OSError:
+            # Missing or unreadable: what to show instead is for the backend to say.
+            return None
 
     def _fence(self, rung: Rung, request: AvatarRequest) -> str | None:
         """Why the film's limits forbid a rung, None where they don't."""

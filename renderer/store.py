@@ -75,7 +75,8 @@ class Store:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root / f"v{FORMAT}"
+        # Absolute, because children that read from it run in other folders.
+        self.root = root.absolute() / f"v{FORMAT}"
         try:
             (self.root / "tmp").mkdir(parents=True, exist_ok=True)
             (self.root / "locks").mkdir(exist_ok=True)

@@ -112,13 +112,18 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     assert read(tmp_path, dotenv=dotenv, env=env).settings == Settings()
 
 
-def test_a_relative_cache_folder_counts_from_the_file_that_says_it(tmp_path: Path) -> None:
+def test_a_relative_cache_folder_counts_from_the_file_that_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "my.toml").write_text('cache_dir = "cache"')
     from_file = load_settings(config=elsewhere / "my.toml", env={}, cwd=tmp_path)
     from_env = load_settings(env={"AVATAR_CACHE_DIR": "cache"}, cwd=tmp_path)
     assert from_file.settings.cache_dir == elsewhere / "cache"
+    monkeypatch.chdir(tmp_path)
+    relative = load_settings(config=Path("elsewhere/my.toml"), env={})
+    assert relative.settings.cache_dir == elsewhere / "cache"
     assert from_env.settings.cache_dir == tmp_path / "cache"
 
 

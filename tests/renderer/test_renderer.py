@@ -31,6 +31,7 @@ from renderer.script.models import (
     Output,
     Position,
     Scene,
+    Speaker,
     Transition,
     VideoScript,
     Watermark,
@@ -169,6 +170,16 @@ def test_a_missing_portrait_becomes_a_drawn_card_with_a_warning(
     result = renderer.render(script, tmp_path / "out.mp4")
     assert result.scenes[0].backend == "static"
     assert any(isinstance(event, Warned) and "lan.png" in event.message for event in events)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
+def test_a_portrait_that_cannot_be_read_becomes_a_drawn_card(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    lan = Speaker(portrait=Path("/proc/self/mem"), avatar=Avatar(layout="full"))
+    script = film_of_tones(tmp_path, 1).model_copy(update={"speakers": {"lan": lan}})
+    result = renderer_of("static").render(script, tmp_path / "out.mp4")
+    assert "A drawn card is shown instead." in result.scenes[0].warnings[-1]
 
 
 @pytest.mark.parametrize(
