@@ -22,6 +22,7 @@ from avatar_core.errors import (
     EnvironmentFault,
     InputError,
 )
+from avatar_core.secrets import scrub
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +96,15 @@ def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (AvatarError, EnvironmentFault, KeyboardInterrupt, GeneratorExit):
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except (AvatarError, EnvironmentFault) as failure:
+        failure.args = (scrub(str(failure)),)
+        failure.message = scrub(failure.message)
+        failure.advice = failure.advice and scrub(failure.advice)
         raise
     except InputError as failure:
-        raise AvatarError(Category.INVALID_INPUT, str(failure)) from failure
+        raise AvatarError(Category.INVALID_INPUT, scrub(str(failure))) from failure
     except BaseException as failure:
         # A backend may say that its job was cancelled elsewhere: that stops the backend, and not
         # the user's render. The cancellation of asyncio is no `Exception`, so all are caught.
@@ -111,7 +117,7 @@ def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
             ) from failure
         log.debug("the backend %s failed with an exception of its own", name, exc_info=True)
         raise AvatarError(
-            Category.BACKEND_BUG, f"{type(failure).__name__}: {failure}".rstrip(": ")
+            Category.BACKEND_BUG, scrub(f"{type(failure).__name__}: {failure}".rstrip(": "))
         ) from failure
 
 
@@ -121,7 +127,9 @@ def _as_clip(result: object) -> AvatarClip:
     _require(result, "cost", Cost)
     _require(result, "warnings", tuple)
     # A clip that was made, and perhaps paid for, is not thrown away for a text in place of a path.
-    return replace(result, path=Path(result.path))
+    return replace(
+        result, path=Path(result.path), warnings=tuple(scrub(str(w)) for w in result.warnings)
+    )
 
 
 def _require(clip: AvatarClip, name: str, kind: type) -> None:

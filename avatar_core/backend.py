@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import AvatarError
+from avatar_core.secrets import scrub
 
 if TYPE_CHECKING:
     from avatar_core.speech import TimedPhoneme, TimedWord
@@ -167,7 +168,7 @@ class Job:
     def progress(self, fraction: float, message: str = "") -> None:
         """Report how far the attempt is (0-1) and stop here if the work was cancelled."""
         self.cancel.check()
-        self._on_progress(min(1.0, max(0.0, fraction)), message)
+        self._on_progress(min(1.0, max(0.0, fraction)), scrub(message))
 
     @property
     def cancelled(self) -> bool:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from avatar_core.errors import InputError
 from avatar_core.nearest import did_you_mean
 from avatar_core.registry import PluginFault, Registry
-from avatar_core.secrets import reveal
+from avatar_core.secrets import remember, reveal
 from avatar_core.settings_layers import AS_THEY_ARE, Place
 from avatar_core.validation import first_fault
 
@@ -35,12 +35,15 @@ def backend_options(
     """
     options = registry.load(name).Options
     scene = dict(scene_options or {})
+    remember(own)
     if own is not None and not scene:
         return own
     base = settings.backends.get(name, {}) if own is None else dict(own)
     merged = reveal({**base, **scene})
     try:
-        return options.model_validate(merged)
+        checked = options.model_validate(merged)
+        remember(checked)
+        return checked
     except ValidationError as failure:
         fault = first_fault(failure)
     except Exception as failure:

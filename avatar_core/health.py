@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from avatar_core.attempt import contained
 from avatar_core.backend import AvatarBackend, Health
 from avatar_core.errors import AvatarError, Category
+from avatar_core.secrets import scrub
 
 GOOD_FOR_SECONDS = 20.0
 
@@ -66,7 +67,8 @@ def _ask(name: str, backend: AvatarBackend) -> Health | AvatarError:
             health = backend.check()
             if not isinstance(health, Health):
                 raise TypeError(f"check returned {type(health).__name__} instead of Health")
-            return health
+            advice = health.advice and scrub(health.advice)
+            return replace(health, message=scrub(str(health.message)), advice=advice)
     except AvatarError as failure:
         return failure
 

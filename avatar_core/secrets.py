@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 MASK = "**********"
+# What is shorter is found in too many innocent words.
+_SHORTEST = 6
+_known: set[str] = set()
 _SECRET_NAME = re.compile(r"(^|_)(key|token|secret|password|passwd|auth|authorization)s?($|_)")
 
 
@@ -23,7 +26,31 @@ def is_secret(name: str, value: Any) -> bool:
 
 
 def hide(value: str | SecretStr) -> SecretStr:
-    return value if isinstance(value, SecretStr) else SecretStr(value)
+    hidden = value if isinstance(value, SecretStr) else SecretStr(value)
+    remember(hidden)
+    return hidden
+
+
+def remember(value: Any) -> None:
+    """Keep the secrets in ``value`` out of everything that is shown from now on, see `scrub`."""
+    if isinstance(value, SecretStr):
+        text = value.get_secret_value()
+        _known.update(part for part in (text, *_tokens(text)) if len(part) >= _SHORTEST)
+    elif isinstance(value, BaseModel):
+        remember(dict(value))
+    elif isinstance(value, Mapping):
+        remember(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            remember(one)
+
+
+def scrub(text: str) -> str:
+    """``text`` without the secrets of this process: libraries put keys and addresses into what
+    they raise and log."""
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
 
 
 def reveal(value: Any) -> Any:
@@ -54,6 +81,15 @@ def _masked_text(text: str) -> str:
         return MASK
     parts = urlsplit(text)
     return f"{parts.scheme}://{parts.hostname}/{MASK}"
+
+
+def _tokens(address: str) -> list[str]:
+    """The secret parts of an address, which libraries tell one by one."""
+    if not _carries_token(address):
+        return []
+    parts = urlsplit(address)
+    given = [value for _, value in parse_qsl(parts.query)]
+    return [part for part in (parts.query, parts.password, *given) if part]
 
 
 def _carries_token(text: str) -> bool:

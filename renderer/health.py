@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from avatar_core.backend import Health
 from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.secrets import scrub
 
 if TYPE_CHECKING:
     from avatar_core.plugins import Plugins
@@ -107,7 +108,7 @@ def _as_probe(entry: Description, health: Health) -> Probe:
         entry.summary,
         str(entry.owner),
         health.ok,
-        health.message,
-        health.advice,
-        health.details,
+        scrub(str(health.message)),
+        health.advice and scrub(health.advice),
+        {name: scrub(str(value)) for name, value in health.details.items()},
     )

@@ -91,11 +91,22 @@ def _add_plugin_commands(app: typer.Typer) -> None:
         plugins.add_commands(app)
 
 
+class _Discreet(logging.Formatter):
+    """Libraries log the addresses they ask, and tracebacks hold what was raised."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from avatar_core.secrets import scrub
+
+        return scrub(super().format(record))
+
+
 def _set_up_logging() -> None:
     """Everything a user should know comes as an event or a message; records are for debugging."""
     from renderer.cli.failures import debugging
 
     if debugging():
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Discreet(logging.BASIC_FORMAT))
+        logging.basicConfig(level=logging.DEBUG, handlers=[handler])
     else:
         logging.getLogger().addHandler(logging.NullHandler())

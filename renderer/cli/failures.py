@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_core.errors import AvatarError, Cancelled, EnvironmentFault, InputError
+from avatar_core.secrets import scrub
 from renderer.cli import streams
 from renderer.cli.cancelling import CANCELLED
 
@@ -79,7 +80,7 @@ def show(failure: Failure, error: BaseException) -> None:
     """Print the failure on standard error; the traceback only where AVATAR_DEBUG asks for it."""
     console = streams.err()
     if debugging() and failure.kind != "cancelled":
-        console.print("".join(traceback.format_exception(error)), end="")
+        console.print(scrub("".join(traceback.format_exception(error))), end="")
     style = "yellow" if failure.kind == "cancelled" else "red"
     console.print(streams.printable(failure.text), style=style)
 
@@ -110,7 +111,7 @@ def _rung(entry: Any) -> dict[str, Any]:
 
 
 def _bug(error: BaseException) -> Failure:
-    what = f"{type(error).__name__}: {error}"
+    what = scrub(f"{type(error).__name__}: {error}")
     log = _write_traceback(error)
     where = f"\nThe details are in {log}" if log else "\nRun it again with AVATAR_DEBUG=1."
     details = {"type": type(error).__name__, "log": str(log) if log else None}
@@ -121,7 +122,7 @@ def _write_traceback(error: BaseException) -> Path | None:
     """Keep the traceback where the user can find it; None when no folder can be written."""
     # What is assigned may be a key or a token.
     command = " ".join(re.sub(r"=.*", "=...", word) for word in sys.argv[1:])
-    told = "".join(traceback.format_exception(error))
+    told = scrub("".join(traceback.format_exception(error)))
     text = f"avatar {command}\nPython {sys.version}\n\n{told}"
     for folder in (_log_dir(), Path(tempfile.gettempdir())):
         with contextlib.suppress(OSError):
