@@ -74,7 +74,13 @@ def deliver(
     picture = target.with_suffix(".jpg") if film.thumbnail else None
     if picture is not None:
         thumbnail(target, picture)
-    captions = write_sidecars(target, film_cues(cuts, timeline), _sidecar_kinds(film))
+    captions = write_sidecars(
+        target,
+        film_cues(cuts, timeline),
+        _sidecar_kinds(film),
+        size=film.size,
+        style=_sidecar_look(film),
+    )
     return Delivery(target, captions, picture, sound.meta.get("loudness"))
 
 
@@ -102,8 +108,14 @@ def film_cues(cuts: Sequence[SceneCut], timeline: Timeline) -> tuple[Cue, ...]:
 
 
 def _sidecar_kinds(film: Film) -> tuple[str, ...]:
-    wanted = {kind for s in film.scenes for kind in (s.captions or Captions()).sidecar}
+    looks = [scene.captions for scene in film.scenes if scene.captions is not None]
+    wanted = {kind for look in looks for kind in look.sidecar}
     return tuple(kind for kind in ("srt", "vtt", "ass") if kind in wanted)
+
+
+def _sidecar_look(film: Film) -> Captions | None:
+    """A file has one look: the first scene's that has captions."""
+    return next((scene.captions for scene in film.scenes if scene.captions is not None), None)
 
 
 def _metadata(film: Film) -> dict[str, str]:

@@ -26,6 +26,7 @@ from avatar_core.events import (
 from renderer.renderer import SmartVideoRenderer
 from renderer.script.models import (
     Avatar,
+    Captions,
     ImageOverlay,
     Limits,
     Output,
@@ -442,6 +443,23 @@ def test_scenes_side_by_side_take_their_time_together(renderer_of: Any, tmp_path
     )
     # The barrier only opens when all three are under way at once.
     assert not result.degraded and time.monotonic() - started < 30
+
+
+def test_an_ass_file_has_the_films_shape_and_look(renderer_of: Any, tmp_path: Path) -> None:
+    look = Captions(style="karaoke", active_color="#ff0000", size=0.1, sidecar=("ass",))
+    script = film_of_tones(tmp_path, 2, captions=look)
+    result = renderer_of("static").render(script, tmp_path / "out.mp4")
+    (path,) = result.captions
+    made = pysubs2.load(str(path))
+    assert (made.info["PlayResX"], made.info["PlayResY"]) == ("180", "320")
+    assert any("&H0000FF&" in line.text for line in made)
+    assert 32 < made.styles["Caption"].fontsize < 60
+
+
+def test_a_film_without_captions_has_no_caption_files(renderer_of: Any, tmp_path: Path) -> None:
+    script = film_of_tones(tmp_path, 1, captions=False)
+    assert renderer_of("static").render(script, tmp_path / "out.mp4").captions == ()
+    assert not list(tmp_path.glob("out.[sv]*t"))
 
 
 def test_captions_keep_clear_of_a_picture_as_watermark(renderer_of: Any, tmp_path: Path) -> None:
