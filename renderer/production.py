@@ -27,7 +27,7 @@ from renderer.film import Film, FilmScene
 from renderer.joins import make_join
 from renderer.presenting import Presenting
 from renderer.result import RenderResult, SceneResult
-from renderer.segments import SceneCut, make_segment
+from renderer.segments import SceneCut, late_overlays, make_segment
 from renderer.soundtrack import make_sound, sound_plan
 from renderer.speech.narration import Narration, NarrationError, Narrator, SpeechAttempt
 from renderer.store import Artifact, FileHashes, Store
@@ -318,7 +318,11 @@ def scene_result(made: MadeScene) -> SceneResult:
         costs=outcome.costs if outcome else (),
         trail=outcome.trail if outcome else (),
         speech_trail=cut.narration.trail,
-        warnings=(*cut.narration.warnings, *(outcome.clip.warnings if outcome else ())),
+        warnings=(
+            *cut.narration.warnings,
+            *(outcome.clip.warnings if outcome else ()),
+            *late_overlays(cut),
+        ),
     )
 
 

@@ -172,6 +172,17 @@ def _frame(seconds: float | None, cut: SceneCut) -> int:
     return frames if seconds is None else min(frames, round(seconds * cut.film.fps))
 
 
+def late_overlays(cut: SceneCut) -> list[str]:
+    """A warning for each overlay that begins when its scene is already over."""
+    frames = cut.timing.frames
+    return [
+        f"overlay {number} begins at {overlay.start:g} s, but the scene ends at "
+        f"{frames / cut.film.fps:.1f} s: it is never seen."
+        for number, overlay in enumerate(cut.scene.overlays, 1)
+        if _frame(overlay.start, cut) >= frames
+    ]
+
+
 def _subtitles(cut: SceneCut) -> Subtitles | None:
     film, scene = cut.film, cut.scene
     captions = scene.captions if scene.captions is not None and scene.captions.burn else None

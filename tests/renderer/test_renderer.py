@@ -33,6 +33,7 @@ from renderer.script.models import (
     Position,
     Scene,
     Speaker,
+    TextOverlay,
     Transition,
     VideoScript,
     Watermark,
@@ -460,6 +461,17 @@ def test_a_film_without_captions_has_no_caption_files(renderer_of: Any, tmp_path
     script = film_of_tones(tmp_path, 1, captions=False)
     assert renderer_of("static").render(script, tmp_path / "out.mp4").captions == ()
     assert not list(tmp_path.glob("out.[sv]*t"))
+
+
+def test_an_overlay_that_is_never_seen_is_told(renderer_of: Any, tmp_path: Path) -> None:
+    overlays = tuple(TextOverlay(type="text", text="Late", start=at) for at in (0.5, 0.99, 1.0, 7))
+    script = VideoScript(output=SMALL, scenes=(Scene(duration=1, overlays=overlays),))
+    (scene,) = renderer_of("static").render(script, tmp_path / "out.mp4").scenes
+    assert [warning.split(",")[0] for warning in scene.warnings] == [
+        "overlay 2 begins at 0.99 s",
+        "overlay 3 begins at 1 s",
+        "overlay 4 begins at 7 s",
+    ]
 
 
 def test_captions_keep_clear_of_a_picture_as_watermark(renderer_of: Any, tmp_path: Path) -> None:
