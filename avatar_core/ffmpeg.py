@@ -56,6 +56,20 @@ def ffmpeg_exe() -> str:
         return found
 
 
+@functools.cache
+def ffmpeg_version() -> str:
+    """What ``ffmpeg -version`` prints: part of the cache key of everything that ffmpeg encodes.
+
+    Another build may draw another picture, and its stream cannot be joined to this one's by copy.
+    """
+    done = subprocess.run(
+        [ffmpeg_exe(), "-version"], stdin=subprocess.DEVNULL, capture_output=True, **child_options()
+    )
+    if done.returncode:
+        raise FfmpegError(done.returncode, done.stderr.decode("utf-8", "replace"))
+    return bytes(done.stdout).decode("utf-8", "replace")
+
+
 def run_ffmpeg(
     args: Sequence[str],
     *,

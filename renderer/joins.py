@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
+from avatar_core.ffmpeg import ffmpeg_version
 from renderer.compose.join import compose_join
 from renderer.segments import SceneCut
 from renderer.store import FileHashes, Store, content_key
@@ -29,6 +30,7 @@ def make_join(
     begin = before.timing.frames - before.timing.tail
     key = content_key(
         revision=REVISION,
+        encoder=ffmpeg_version(),
         before=hashes(before_path),
         begin=begin,
         after=hashes(after_path),

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from avatar_core.backend import AvatarClip, Size
 from avatar_core.cancel import CancelToken
+from avatar_core.ffmpeg import ffmpeg_version
 from avatar_core.pictures import probe_picture
 from renderer.captions.burn import Subtitles, subtitles_document
 from renderer.captions.cues import Cue, split_cues
+from renderer.captions.fonts import font_files
 from renderer.compose.layouts import anchored, background_box, presenter_box, presenter_shape
 from renderer.compose.segment import compose_segment
 from renderer.compose.spec import BackgroundLayer, Box, PictureLayer, PresenterLayer, SegmentSpec
@@ -71,13 +73,23 @@ def make_segment(
 ) -> Artifact:
     """Compose the scene's silent segment, or find it in the store."""
     spec = segment_spec(cut)
-    key = content_key(revision=REVISION, spec=spec.describe(hashes))
+    key = content_key(
+        revision=REVISION,
+        spec=spec.describe(hashes),
+        encoder=ffmpeg_version(),
+        fonts=[hashes(path) for path in _fonts(cut)] if spec.subtitles is not None else [],
+    )
 
     def build(target: Path, work: Path) -> dict[str, int]:
         compose_segment(spec, target, work, cancel=cancel, on_progress=on_progress)
         return {"frames": spec.frames}
 
     return store.make(KIND, key, ".mp4", build, cancel=cancel)
+
+
+def _fonts(cut: SceneCut) -> tuple[Path, ...]:
+    captions = cut.scene.captions
+    return font_files(captions.font if captions is not None and captions.burn else None)
 
 
 def segment_spec(cut: SceneCut) -> SegmentSpec:

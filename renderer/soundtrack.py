@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
+from avatar_core.ffmpeg import ffmpeg_version
 from avatar_core.media import probe_video
 from renderer.aac import encode_aac
 from renderer.audio.master import build_master
@@ -53,7 +54,7 @@ def make_sound(plan: SoundPlan, store: Store, hashes: FileHashes, cancel: Cancel
 
     The master itself is not kept: it is ten times as large, and nothing else needs it.
     """
-    key = content_key(revision=REVISION, plan=plan_key(plan, hashes))
+    key = content_key(revision=REVISION, plan=plan_key(plan, hashes), encoder=ffmpeg_version())
 
     def build(target: Path, work: Path) -> dict[str, float | None]:
         master = work / "master.wav"

@@ -39,12 +39,21 @@ def check_font(name: str) -> str | None:
     if name.casefold().startswith(BUNDLED.casefold()):
         return None
     chosen = _chosen_by_libass(name)
-    if chosen is not None and _plain(name) and _plain(name) in _plain(chosen):
+    if chosen is not None and _plain(name) and _plain(name) in _plain(" ".join(chosen)):
         return None
     return (
         f"The font {name!r} is not installed, so captions use {BUNDLED!r}. "
         f"Install it, or write the name of an installed font in captions.font."
     )
+
+
+def font_files(name: str | None = None) -> tuple[Path, ...]:
+    """The files that burnt text is drawn with: the ones that come along, and that of ``name``."""
+    files = sorted(fonts_dir().glob("*.[ot]tf"))
+    chosen = _chosen_by_libass(name) if name is not None and check_font(name) is None else None
+    # Of the fonts that come along, libass tells the name and not the file.
+    named = Path(chosen[0]) if chosen is not None else None
+    return (*files, named) if named is not None and named.is_file() else tuple(files)
 
 
 def ass_size(em: float, font: str = BUNDLED) -> float:
@@ -67,7 +76,9 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def _chosen_by_libass(name: str) -> str | None:
+@functools.cache
+def _chosen_by_libass(name: str) -> tuple[str, str] | None:
+    """The file (for a font of the system) and the name of the font that libass takes."""
     from renderer.captions.ass import Document, plain_style
 
     # A comma would end the name's field in the document.
@@ -83,4 +94,4 @@ def _chosen_by_libass(name: str) -> str | None:
             ["-v", "verbose", *source, "-vf", chain, "-f", "null", "-"], cwd=Path(folder)
         )
     match = _CHOICE.search(log)
-    return f"{match[2]} {match[3]}" if match else None
+    return (match[2], match[3]) if match else None
