@@ -33,7 +33,7 @@ class Background(Model):
     fit: Annotated[Fit, note("as in CSS; `blur` fills the rest with the picture, blurred")] = (
         "cover"
     )
-    motion: Annotated[Motion, note("slow movement of a picture")] = "none"
+    motion: Annotated[Motion, note("slow movement of the view over a picture")] = "none"
     when_short: Annotated[
         Literal["freeze", "loop", "slow"], note("when a video is shorter than the scene")
     ] = "loop"
