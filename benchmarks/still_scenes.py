@@ -8,7 +8,6 @@ sound track, MoviePy's has none.
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
 import time
@@ -93,7 +92,7 @@ def main() -> None:
     import moviepy  # noqa: F401
 
     quick = "--quick" in sys.argv[1:]
-    scenes, rounds = (3, 1) if quick else (6, 3)
+    scenes, rounds = (4, 2) if quick else (6, 3)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         pictures = [folder / f"picture{i}.png" for i in range(scenes)]
@@ -109,12 +108,13 @@ def main() -> None:
         our_ssim = ssim_to_pictures(our_film, pictures, _FRAMES, "bt709")
         their_ssim = ssim_to_pictures(their_film, pictures, _FRAMES, "bt601")
         sizes = our_film.stat().st_size, their_film.stat().st_size
-    faster = statistics.median(theirs) / statistics.median(ours)
+    # What else runs on the machine only ever adds time.
+    faster = min(theirs) / min(ours)
     finish(
         "still_scenes",
         {
-            "ours_seconds": round(statistics.median(ours), 2),
-            "moviepy_seconds": round(statistics.median(theirs), 2),
+            "ours_seconds": round(min(ours), 2),
+            "moviepy_seconds": round(min(theirs), 2),
             "times_faster": round(faster, 1),
             "ours_ssim": our_ssim,
             "moviepy_ssim": their_ssim,
