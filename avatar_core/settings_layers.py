@@ -14,6 +14,8 @@ from avatar_core.errors import InputError
 from avatar_core.nearest import did_you_mean
 
 PREFIX = "AVATAR_"
+# Editors on Windows begin a file with a mark that would become part of its first key.
+_ENCODING = "utf-8-sig"
 # Services tell their users to set these, so they are read as they are.
 AS_THEY_ARE = {"COLAB_API_URL": "backends.colab.url", "DID_API_KEY": "backends.did.api_key"}
 # Read by other parts directly from the environment, because they decide before settings exist.
@@ -65,7 +67,7 @@ def from_dotenv(path: Path, known: frozenset[str]) -> Layer:
     import dotenv
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding=_ENCODING)
     except (OSError, UnicodeDecodeError) as failure:
         raise InputError(f"The file cannot be read: {failure}.", file=path) from None
     variables = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
@@ -94,7 +96,7 @@ def _from_variables(
 def from_toml(path: Path) -> Layer:
     """Values from ``avatar.toml``; raises `InputError` where it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding=_ENCODING)
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:
         at = re.search(r"at line (\d+)", str(failure))

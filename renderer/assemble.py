@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_ABANDONED_SECONDS = 3600
 _MUXER = {"movflags": "+faststart", "fflags": "bitexact"}
 
 
@@ -45,6 +47,10 @@ def _ignore(fraction: float) -> None:
     del fraction
 
 
+def _accept(film: Path) -> None:
+    del film
+
+
 def assemble(
     parts: Sequence[Part],
     sound: Path,
@@ -55,25 +61,37 @@ def assemble(
     metadata: Mapping[str, str] | None = None,
     cancel: CancelToken | None = None,
     on_progress: Callable[[float], None] = _ignore,
+    check: Callable[[Path], object] = _accept,
 ) -> None:
     """Write the film; it appears at ``target`` complete or not at all.
 
-    ``sound`` is the sound of the whole film as AAC. Raises `InputError` for a target that cannot be
-    used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for segments that do not
-    belong together.
+    ``sound`` is the sound of the whole film as AAC. ``check`` sees the film before it takes the
+    place of an older one; what it raises keeps that from happening. Raises `InputError` for a
+    target that cannot be used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for
+    segments that do not belong together.
     """
     check_target(target)
     cancel = cancel or CancelToken()
     target = target.absolute()
     with _faults(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         draft = target.parent / f".avatar-{uuid.uuid4().hex}.part"
         try:
             _write(parts, sound, draft, size, fps, dict(metadata or {}), cancel, on_progress)
+            check(draft)
             os.replace(draft, target)
         finally:
             draft.unlink(missing_ok=True)
     on_progress(1.0)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left; a living one writes to its draft all the time."""
+    for draft in folder.glob(".avatar-*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _ABANDONED_SECONDS:
+                draft.unlink()
 
 
 def check_target(target: Path) -> None:
@@ -229,7 +247,8 @@ def _faults(target: Path) -> Iterator[None]:
 
 def _refused(target: Path) -> InputError:
     return InputError(
-        "The film cannot be written here: the folder is write-protected.",
+        "The film cannot be written here: the folder is write-protected, or another program "
+        "has the film open.",
         file=target,
         advice="Choose another output path, or change the folder's permissions.",
     )

@@ -55,7 +55,6 @@ def deliver(
         parts=[(hashes(part.path), part.first, part.frames) for part in parts],
         sound=hashes(sound.path),
         notes=notes,
-        target=str(target.resolve()),
     )
     if not _is_there(store, key, target, hashes):
         assemble(
@@ -67,8 +66,8 @@ def deliver(
             metadata=notes,
             cancel=cancel,
             on_progress=on_progress,
+            check=lambda draft: verify_film(draft, timeline.frames, film.fps, film.size),
         )
-        verify_film(target, timeline.frames, film.fps, film.size)
         _remember(store, key, target, hashes)
     on_progress(1.0)
     picture = target.with_suffix(".jpg") if film.thumbnail else None

@@ -112,6 +112,13 @@ def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
     assert read(tmp_path, dotenv=dotenv, env=env).settings == Settings()
 
 
+def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    (tmp_path / "avatar.toml").write_text("workers = 3\n", encoding="utf-8-sig")
+    (tmp_path / ".env").write_text("AVATAR_BACKEND=puppet\n", encoding="utf-8-sig")
+    settings = load_settings(env={}, cwd=tmp_path).settings
+    assert (settings.workers, settings.backend) == (3, "puppet")
+
+
 def test_a_relative_cache_folder_counts_from_the_file_that_says_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,30 @@ def test_an_older_film_stays_when_a_new_one_fails(segments: Path, tmp_path: Path
     assert (tmp_path / "film.mp4").read_bytes() == b"older"
 
 
+def test_a_film_that_does_not_pass_takes_no_older_films_place(
+    segments: Path, tmp_path: Path
+) -> None:
+    def refuse(film: Path) -> None:
+        raise FilmFault(f"{film.stat().st_size} bytes, and yet")
+
+    old = film_of([Part(segments / "b.mp4", 0, 15)], tmp_path).read_bytes()
+    with pytest.raises(FilmFault):
+        film_of([Part(segments / "a.mp4", 0, 20)], tmp_path, check=refuse)
+    assert (tmp_path / "film.mp4").read_bytes() == old
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_drafts_of_processes_long_dead_are_removed_and_others_stay(
+    segments: Path, tmp_path: Path
+) -> None:
+    dead, alive = tmp_path / ".avatar-dead.part", tmp_path / ".avatar-alive.part"
+    for draft in (dead, alive):
+        draft.write_bytes(b"half a film")
+    os.utime(dead, (1e9, 1e9))
+    film_of([Part(segments / "a.mp4", 0, 20)], tmp_path)
+    assert (dead.exists(), alive.exists()) == (False, True)
+
+
 def test_a_cancelled_assembly_leaves_nothing(segments: Path, tmp_path: Path) -> None:
     cancel = CancelToken()
     sound = sound_of(20, tmp_path)

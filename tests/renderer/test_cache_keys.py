@@ -60,8 +60,10 @@ def test_another_ffmpeg_makes_every_segment_anew(folder: Path) -> None:
 def test_a_folder_that_moves_takes_its_cache_along(folder: Path) -> None:
     film = (folder / "out.mp4").read_bytes()
     moved = folder.rename(folder.with_name("phim mới"))
+    written = (moved / "out.mp4").stat().st_ino
     assert render(moved, "film.json") == "True True"
     assert (moved / "out.mp4").read_bytes() == film
+    assert (moved / "out.mp4").stat().st_ino == written
 
 
 def test_the_fonts_that_come_along_count(tmp_path: Path) -> None:
