@@ -17,6 +17,7 @@ from avatar_core.validation import first_fault
 if TYPE_CHECKING:
     from avatar_core.backend import AvatarBackend
     from avatar_core.settings import LoadedSettings, Settings
+    from avatar_core.speech import SpeechEngine
 
 
 def backend_options(
@@ -79,10 +80,21 @@ def check_backend_names(
             _check_name(dotted.split(".")[1], registry, place)
 
 
-def _check_name(name: str, registry: Registry[AvatarBackend], place: Place) -> None:
+def check_engine_names(loaded: LoadedSettings, registry: Registry[SpeechEngine]) -> None:
+    """Refuse names of speech engines that do not exist, in ``speech.engine`` and ``fallback``."""
+    speech = loaded.settings.speech
+    chosen = (speech.engine,) if speech.engine is not None else ()
+    for key, names in {"speech.engine": chosen, "speech.fallback": speech.fallback}.items():
+        for name in names:
+            _check_name(name, registry, loaded.places.get(key) or Place("", key), "speech engine")
+
+
+def _check_name(
+    name: str, registry: Registry[Any], place: Place, what: str = "avatar backend"
+) -> None:
     if name not in registry:
         raise InputError(
-            f"There is no avatar backend {name!r}.",
+            f"There is no {what} {name!r}.",
             file=place.file,
             line=place.line,
             key=place.key,

@@ -71,7 +71,7 @@ def diagnose(config: Path | None = None, plugins: Plugins | None = None) -> Diag
         findings.append(Finding("settings", "settings", "broken", str(mistake)))
         return Diagnosis(tuple(findings), {}, {})
     findings += [*_cache(loaded.settings.cache_dir), *_engines(found)]
-    findings += [*_backends(found, loaded), *_failed_plugins(found)]
+    findings += [*_backends(found, loaded), *_failed_plugins(found), *_names(found, loaded)]
     return Diagnosis(tuple(findings), loaded.settings.masked(), dict(loaded.origins))
 
 
@@ -132,6 +132,17 @@ def _backends(plugins: Plugins, loaded: LoadedSettings) -> Iterator[Finding]:
     yield from _probed("avatar", probes, essential="static")
     if not any(probe.name == "static" for probe in probes):
         yield Finding("avatar", "static", "broken", "It is not installed.", _INSTALL_AGAIN)
+
+
+def _names(plugins: Plugins, loaded: LoadedSettings) -> Iterator[Finding]:
+    """Every render begins with this: a name that does not exist would end it."""
+    from avatar_core.backend_options import check_backend_names, check_engine_names
+
+    try:
+        check_backend_names(loaded, plugins.backends, tables=plugins.complete)
+        check_engine_names(loaded, plugins.engines)
+    except InputError as mistake:
+        yield Finding("settings", "names", "broken", str(mistake))
 
 
 _INSTALL_AGAIN = "Install it again: pip install --force-reinstall avatar-core"

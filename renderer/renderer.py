@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from avatar_core.backend import AvatarBackend
-from avatar_core.backend_options import check_backend_names
+from avatar_core.backend_options import check_backend_names, check_engine_names
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import TrailEntry
 from avatar_core.errors import Cancelled, InputError
@@ -81,6 +81,7 @@ class SmartVideoRenderer:
         self.settings = self.loaded.settings
         if not given_names & {self.settings.backend, *self.settings.fallback}:
             check_backend_names(self.loaded, self._plugins.backends, tables=self._plugins.complete)
+        check_engine_names(self.loaded, self._plugins.engines)
         self._store: Store | None = None
         self._hashes = FileHashes()
 

@@ -56,7 +56,8 @@ def show_diagnosis(config: Path | None, *, as_json: bool) -> int:
     diagnosis = diagnose(config)
     console = streams.out()
     console.print(_finding_table(diagnosis), soft_wrap=False)
-    console.print(_settings_table(diagnosis), soft_wrap=False)
+    if diagnosis.origins:
+        console.print(_settings_table(diagnosis), soft_wrap=False)
     if diagnosis.broken:
         console.print("Something essential is broken: see BROKEN above.", style="red")
     else:

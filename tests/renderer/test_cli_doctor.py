@@ -162,6 +162,22 @@ def test_a_wrong_setting_is_a_finding_not_the_end_of_the_examination(tmp_path: P
     assert any(f["group"] == "ffmpeg" and f["state"] == "ok" for f in findings)
 
 
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('backend = "statik"', "There is no avatar backend 'statik'. Did you mean 'static'?"),
+        ('[speech]\nengine = "espek"', "avatar.toml:2: speech.engine: There is no speech engine"),
+        ('[speech]\nfallback = ["espek"]', "avatar.toml:2: speech.fallback: There is no speech"),
+    ],
+)
+def test_a_name_that_would_end_every_render_is_broken(tmp_path: Path, toml: str, said: str) -> None:
+    (tmp_path / "avatar.toml").write_text(toml + "\n")
+    done = avatar("doctor", "--json", cwd=tmp_path)
+    (wrong,) = [f for f in json.loads(done.stdout)["findings"] if f["group"] == "settings"]
+    assert (done.returncode, wrong["state"]) == (1, "broken")
+    assert said in wrong["message"]
+
+
 def test_a_cache_folder_that_cannot_be_used_is_broken(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     env = {"AVATAR_CACHE_DIR": str(tmp_path / "taken")}

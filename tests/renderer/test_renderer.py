@@ -488,6 +488,16 @@ def test_captions_keep_clear_of_a_picture_as_watermark(renderer_of: Any, tmp_pat
     assert (frame[:260].min(axis=2) > 200).any()
 
 
+@pytest.mark.parametrize("key", ["speech.engine", "speech.fallback"])
+def test_an_engine_in_the_settings_that_does_not_exist_is_refused_at_once(
+    renderer_of: Any, key: str
+) -> None:
+    wrong = "espek" if key.endswith("engine") else ["espek"]
+    with pytest.raises(InputError, match="no speech engine 'espek'") as caught:
+        renderer_of(overrides={key: wrong})
+    assert caught.value.key == key and "espeak" in str(caught.value)
+
+
 def test_an_argument_overrules_the_scripts_output_and_a_settings_file_does_not(
     renderer_of: Any, tmp_path: Path
 ) -> None:
