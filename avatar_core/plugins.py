@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 GROUP = "avatar_core"
 OWN_DISTRIBUTION = "avatar-core"
-# An exit asked for by a plugin is that plugin's failure; Ctrl-C stays the user's.
-_CONTAINED = (Exception, SystemExit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,10 @@ class FailedPlugin:
 
 
 class Plugins:
-    """What was loaded. ``restricted`` says that AVATAR_PLUGINS left some out."""
+    """What was loaded. ``restricted`` says that AVATAR_PLUGINS left some out.
+
+    Whatever a plugin raises is its own failure, an exit as well; Ctrl-C alone is the user's.
+    """
 
     def __init__(self, *, restricted: bool = False) -> None:
         from avatar_core.backend import AvatarBackend
@@ -82,7 +83,9 @@ class Plugins:
         for plugin in list(self.loaded):
             try:
                 take_over(commands_of(plugin.manager), cli)
-            except _CONTAINED as failure:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as failure:
                 self._fail(plugin.name, plugin.distribution, "register_commands", failure)
 
     def deliver(self, event: Event) -> None:
@@ -92,7 +95,9 @@ class Plugins:
                 continue
             try:
                 plugin.manager.hook.on_event(event=event)
-            except _CONTAINED as failure:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as failure:
                 self._silenced.add(id(plugin))
                 self._fail(plugin.name, plugin.distribution, "on_event", failure)
 
@@ -104,7 +109,9 @@ class Plugins:
             owner = Owner(entry_point.name, distribution)
             backends = _collect(manager.hook.register_avatar_backends, owner)
             engines = _collect(manager.hook.register_speech_engines, owner)
-        except _CONTAINED as failure:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:
             self._fail(entry_point.name, distribution, None, failure)
             return
         for entry in backends:

@@ -186,7 +186,9 @@ def _import(entry: Entry, kind: str) -> object:
             "which is not installed.",
             advice=install_advice(failure.name or "", entry.owner.distribution),
         ) from failure
-    except (Exception, SystemExit) as failure:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:
         raise PluginFault(
             f"The {kind} {entry.name!r} of {entry.owner} cannot be loaded: "
             f"{type(failure).__name__}: {failure}.",

@@ -88,7 +88,11 @@ def _add_plugin_commands(app: typer.Typer) -> None:
     # What a plugin prints while it is imported must not end up in somebody's JSON.
     with streams.reserved_stdout():
         plugins = load_plugins()
+        known = len(plugins.failed)
         plugins.add_commands(app)
+    # The other failures are told by the commands that load plugins; this one by nobody else.
+    for failed in plugins.failed[known:]:
+        streams.err().print(f"Warning: {streams.printable(failed)}", style="yellow")
 
 
 class _Discreet(logging.Formatter):

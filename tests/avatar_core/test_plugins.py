@@ -62,6 +62,7 @@ BROKEN = {
     "syntax error": ("def broken(:", "SyntaxError"),
     "exit at import": ("raise SystemExit(3)", "exit (status 3)"),
     "any error at import": ("1 / 0", "ZeroDivisionError"),
+    "an exit of its own kind": ("class Skip(BaseException): ...\nraise Skip('not here')", "Skip"),
     "no hook at all": ("x = 1", "implements no hook"),
     "unmarked hook": ("def register_avatar_backends(register): ...", "hookimpl"),
     "misspelled hook": (
@@ -191,7 +192,9 @@ LISTENER = """
 """
 
 
-@pytest.mark.parametrize("then", ["raise RuntimeError('deaf')", "raise SystemExit(1)"])
+@pytest.mark.parametrize(
+    "then", ["raise RuntimeError('deaf')", "raise SystemExit(1)", "raise GeneratorExit"]
+)
 def test_a_plugin_that_fails_on_an_event_is_listed_once_and_the_others_hear_all(
     site: Path, then: str
 ) -> None:

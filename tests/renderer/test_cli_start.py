@@ -181,3 +181,19 @@ def test_a_reader_that_goes_away_is_no_bug(tmp_path: Path) -> None:
         complaint = process.stderr.read().decode()
     assert "bug" not in complaint
     assert "Traceback" not in complaint
+
+
+CLASHING = """
+from avatar_core import hookimpl
+
+@hookimpl
+def register_commands(cli):
+    @cli.command()
+    def render() -> None: ...
+"""
+
+
+def test_a_command_that_takes_anothers_name_is_left_out_aloud(tmp_path: Path) -> None:
+    done = avatar("--help", cwd=tmp_path, env=install_plugin(tmp_path / "site", "clash", CLASHING))
+    assert done.returncode == 0
+    assert "'render' exists already" in done.stderr
