@@ -76,7 +76,7 @@ def open_media(path: Path, what: str) -> Iterator[InputContainer]:
         container = av.open(
             f"file:{path.absolute()}",
             options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
+            **_lenient(),
         )
         with container:
             yield container
@@ -87,6 +87,13 @@ def open_media(path: Path, what: str) -> Iterator[InputContainer]:
             file=path,
             advice="Open it in a player to check, and export or copy it again.",
         ) from failure
+
+
+def _lenient() -> dict[str, Any]:
+    """What makes PyAV accept titles in any encoding; from version 19 on it always does."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def probe_audio(path: Path) -> AudioInfo:
