@@ -42,12 +42,13 @@ class FileHashes:
     """SHA-256 of files, each read once per render as long as it stays as it is."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], str] = {}
+        self._known: dict[tuple[str, int, int, int, int], str] = {}
         self._lock = threading.Lock()
 
     def __call__(self, path: Path) -> str:
         stat = path.stat()
-        mark = (str(path), stat.st_size, stat.st_mtime_ns)
+        # Recordings of one length have one size, and unpacked files may have one date.
+        mark = (str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
         with self._lock:
             known = self._known.get(mark)
         if known is None:

@@ -171,3 +171,13 @@ def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> N
     assert hashes(one) == hashes(two)
     two.write_bytes(b"changed")
     assert hashes(one) != hashes(two)
+
+
+def test_a_file_of_the_same_size_and_date_is_read_again(tmp_path: Path) -> None:
+    hashes, file, other = FileHashes(), tmp_path / "take.wav", tmp_path / "take2.wav"
+    for path, content in ((file, b"first"), (other, b"other")):
+        path.write_bytes(content)
+        os.utime(path, (1e9, 1e9))
+    before = hashes(file)
+    other.replace(file)
+    assert hashes(file) != before
