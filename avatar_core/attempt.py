@@ -66,8 +66,11 @@ class Attempt:
                 remote_id=remote_id,
                 clock=self.clock,
             )
-            with contained(self.name, self.cancel):
-                clip = _as_clip(self.backend.generate(asked, job))
+            try:
+                with contained(self.name, self.cancel):
+                    clip = _as_clip(self.backend.generate(asked, job))
+            finally:
+                job.finish()
             return self.validate(replace(clip, backend=self.name), asked)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from avatar_core.cancel import CancelToken
-from avatar_core.errors import AvatarError
+from avatar_core.errors import AvatarError, Cancelled
 from avatar_core.secrets import scrub
 
 if TYPE_CHECKING:
@@ -164,15 +164,22 @@ class Job:
         self._on_progress = on_progress
         self._on_remote_id = on_remote_id
         self._remote_id = remote_id
+        self._over = False
+
+    def finish(self) -> None:
+        """The attempt is over: a thread that it left behind is heard no more, and stopped."""
+        self._over = True
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Report how far the attempt is (0-1) and stop here if the work was cancelled."""
         self.cancel.check()
+        if self._over:
+            raise Cancelled("the attempt is over")
         self._on_progress(min(1.0, max(0.0, fraction)), scrub(message))
 
     @property
     def cancelled(self) -> bool:
-        return self.cancel.cancelled
+        return self._over or self.cancel.cancelled
 
     @property
     def remaining(self) -> float | None:

@@ -198,7 +198,10 @@ class Narrator:
                 on_progress=job.progress,
                 clock=job.clock,
             )
-            return _contained(engine, parts, voice, target, inner).to_json()
+            try:
+                return _contained(engine, parts, voice, target, inner).to_json()
+            finally:
+                inner.finish()
 
         key = content_key(
             format=_FORMAT,

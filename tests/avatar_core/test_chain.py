@@ -521,6 +521,26 @@ _STEPS = st.sampled_from(
 )
 
 
+def test_what_an_attempt_leaves_behind_is_heard_no_more(tmp_path: Path) -> None:
+    jobs: list[Job] = []
+    heard: list[float] = []
+
+    def keep_and_deliver(request: AvatarRequest, job: Job) -> AvatarClip:
+        jobs.append(job)
+        job.progress(0.5)
+        return deliver(request, job)
+
+    chain_of(ScriptedBackend("colab", keep_and_deliver), static()).run(
+        request_for(tmp_path),
+        tmp_path,
+        on_progress=lambda fraction, message: heard.append(fraction),
+    )
+    with pytest.raises(Cancelled):
+        jobs[0].progress(0.6)
+    assert heard == [0.5]
+    assert jobs[0].cancelled
+
+
 def _step(word: str) -> Any:
     kinds = {
         "ValueError": ValueError("x"),
