@@ -70,6 +70,7 @@ class Plugins:
         self.backends: Registry[AvatarBackend] = Registry("avatar backend", AvatarBackend)  # type: ignore[type-abstract]
         self.engines: Registry[SpeechEngine] = Registry("speech engine", SpeechEngine)  # type: ignore[type-abstract]
         self._silenced: set[int] = set()
+        self._bus: EventBus | None = None
 
     @property
     def complete(self) -> bool:
@@ -100,6 +101,19 @@ class Plugins:
             except BaseException as failure:
                 self._silenced.add(id(plugin))
                 self._fail(plugin.name, plugin.distribution, "on_event", failure)
+                self._tell(self.failed[-1], event)
+
+    def announce(self, bus: EventBus) -> None:
+        """Tell ``bus`` of every failure so far, and of those to come."""
+        self._bus = bus
+        for failed in self.failed:
+            bus.emit(_warning(failed))
+        bus.listen(self.deliver)
+
+    def _tell(self, failed: FailedPlugin, during: Event) -> None:
+        # Nothing follows a render's last event.
+        if self._bus is not None and during.event not in ("finished", "failed"):
+            self._bus.emit(_warning(failed))
 
     def load(self, entry_point: EntryPoint) -> None:
         """Load one plugin: it is taken over whole or not at all."""
@@ -170,11 +184,13 @@ def _announce(plugins: Plugins, bus: EventBus | None) -> None:
         for failed in plugins.failed:
             log.warning("%s", failed)
         return
+    plugins.announce(bus)
+
+
+def _warning(failed: FailedPlugin) -> Event:
     from avatar_core.events import Warned
 
-    for failed in plugins.failed:
-        bus.emit(Warned(message=str(failed), advice="See avatar doctor for all plugins."))
-    bus.listen(plugins.deliver)
+    return Warned(message=str(failed), advice="See avatar doctor for all plugins.")
 
 
 def _installed() -> Iterable[EntryPoint]:
