@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from renderer.compose.encoder import ticks
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     import av
     from av.video.stream import VideoStream
 
-# The stub says a list of texts; what is taken is one set of options for each stream.
-_UNSEEN: Any = [{"skip_frame": "all"}]
+_UNSEEN = {"skip_frame": "all"}
 _MUXER = {"fflags": "bitexact", "use_editlist": "0"}
 
 
@@ -29,7 +28,7 @@ class Packets:
 
         self.path = path
         # Opening would decode the first picture, which takes longer than copying all packets.
-        self._container = av.open(str(path), stream_options=_UNSEEN)
+        self._container = av.open(str(path), options=_UNSEEN)
         self.stream: VideoStream = self._container.streams.video[0]
 
     def __enter__(self) -> Packets:
