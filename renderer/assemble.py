@@ -62,13 +62,15 @@ def assemble(
     cancel: CancelToken | None = None,
     on_progress: Callable[[float], None] = _ignore,
     check: Callable[[Path], object] = _accept,
+    mark: str | None = None,
 ) -> None:
     """Write the film; it appears at ``target`` complete or not at all.
 
     ``sound`` is the sound of the whole film as AAC. ``check`` sees the film before it takes the
     place of an older one; what it raises keeps that from happening. Raises `InputError` for a
     target that cannot be used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for
-    segments that do not belong together.
+    segments that do not belong together. ``mark`` names the unfinished file; who holds a lock
+    for it gives the same one each time, and so writes over what a killed render left.
     """
     check_target(target)
     cancel = cancel or CancelToken()
@@ -76,7 +78,7 @@ def assemble(
     with _faults(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
-        draft = target.parent / f".avatar-{uuid.uuid4().hex}.part"
+        draft = target.parent / f".avatar-{mark or uuid.uuid4().hex}.part"
         try:
             _write(parts, sound, draft, size, fps, dict(metadata or {}), cancel, on_progress)
             check(draft)
@@ -148,7 +150,7 @@ def _frame_of(film: Path) -> NDArray[np.uint8]:
 
     with av.open(str(film)) as container:
         stream = container.streams.video[0]
-        at = min(int(stream.average_rate or 1), stream.frames // 2)
+        at = min(int(float(stream.average_rate or 1)), stream.frames // 2)
         frame = next(itertools.islice(container.decode(stream), at, None))
         return frame.to_ndarray(format="rgb24").astype("uint8", copy=False)
 

@@ -56,19 +56,22 @@ def deliver(
         sound=hashes(sound.path),
         notes=notes,
     )
-    if not _is_there(store, key, target, hashes):
-        assemble(
-            parts,
-            sound.path,
-            target,
-            size=film.size,
-            fps=film.fps,
-            metadata=notes,
-            cancel=cancel,
-            on_progress=on_progress,
-            check=lambda draft: verify_film(draft, timeline.frames, film.fps, film.size),
-        )
-        _remember(store, key, target, hashes)
+    mark = content_key(target=str(target.resolve()), store=str(store.root))
+    with store.locked("target", mark, cancel):
+        if not _is_there(store, key, target, hashes):
+            assemble(
+                parts,
+                sound.path,
+                target,
+                size=film.size,
+                fps=film.fps,
+                metadata=notes,
+                cancel=cancel,
+                on_progress=on_progress,
+                check=lambda draft: verify_film(draft, timeline.frames, film.fps, film.size),
+                mark=mark,
+            )
+            _remember(store, key, target, hashes)
     on_progress(1.0)
     picture = target.with_suffix(".jpg") if film.thumbnail else None
     if picture is not None:
