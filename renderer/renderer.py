@@ -193,11 +193,12 @@ class SmartVideoRenderer:
 
     def _defaults(self) -> ResolveDefaults:
         settings, origins = self.settings, self.loaded.origins
+        # What is said when the renderer is called overrules the script, as it does the files.
         told = {key for key, origin in origins.items() if origin == "argument"}
         return ResolveDefaults(
             backend=settings.backend,
             fallback=settings.fallback,
-            only_backend=None if settings.use_ai_avatar else _STILL,
+            **self._only_chain(told),
             preset=settings.video.preset,
             only_preset=settings.video.preset if "video.preset" in told else None,
             quality=settings.video.quality,
@@ -209,6 +210,15 @@ class SmartVideoRenderer:
             known_backends=(*self._plugins.backends.names(), *self._given),
             known_engines=self._plugins.engines.names(),
         )
+
+    def _only_chain(self, told: set[str]) -> dict[str, Any]:
+        settings = self.settings
+        if not settings.use_ai_avatar:
+            return {"only_backend": _STILL, "only_fallback": ()}
+        return {
+            "only_backend": settings.backend if "backend" in told else None,
+            "only_fallback": settings.fallback if "fallback" in told else None,
+        }
 
     def _chosen(self, film: Film, scenes: Sequence[str] | None) -> Film:
         known = [scene.id for scene in film.scenes]

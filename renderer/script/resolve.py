@@ -36,14 +36,15 @@ _UNNAMED = "Presenter"
 class ResolveDefaults:
     """What holds where the script says nothing, and the names that exist.
 
-    ``only_backend``, ``only_preset`` and ``only_quality`` hold whatever the script says. ``engine``
-    None stands for the engines of
-    the base install. With ``known_backends`` or ``known_engines`` None, any name is accepted.
+    What begins with ``only_`` holds whatever the script says. ``engine`` None stands for the
+    engines of the base install. With ``known_backends`` or ``known_engines`` None, any name is
+    accepted.
     """
 
     backend: str = "static"
     fallback: tuple[str, ...] = ()
     only_backend: str | None = None
+    only_fallback: tuple[str, ...] | None = None
     preset: str | None = None
     only_preset: str | None = None
     quality: m.Quality | None = None
@@ -251,10 +252,11 @@ class _Builder:
 
     def _backends(self, avatar: m.Avatar) -> tuple[str, ...]:
         defaults = self.defaults
-        if defaults.only_backend is not None:
-            return (defaults.only_backend,)
+        first = defaults.only_backend or avatar.backend or defaults.backend
+        if defaults.only_fallback is not None:
+            return _unique((first, *defaults.only_fallback))
         rest = avatar.fallback if avatar.fallback is not None else defaults.fallback
-        return _unique((avatar.backend or defaults.backend, *rest))
+        return _unique((first, *rest))
 
 
 def default_place(layout: m.Layout, *, wide: bool) -> tuple[m.Position, float]:

@@ -422,6 +422,12 @@ def test_the_backend_is_switched_by_code_file_or_environment_alike(
     assert origin.startswith({"code": "argument", "file": "avatar.toml"}.get(by, "environment"))
 
 
+def test_a_backend_named_in_the_call_overrules_the_script(renderer_of: Any, tmp_path: Path) -> None:
+    script = film_of_tones(tmp_path, 1, backend="static")
+    result = renderer_of(MovingBackend()).render(script, tmp_path / "out.mp4")
+    assert result.scenes[0].backend == "moving"
+
+
 def test_the_error_of_a_scene_is_raised_and_not_its_consequences(
     renderer_of: Any, tmp_path: Path
 ) -> None:

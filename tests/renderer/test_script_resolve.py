@@ -268,8 +268,11 @@ def test_the_settings_fill_what_the_script_leaves_open() -> None:
     assert (draft.quality, draft.language) == ("draft", "en")
     other = film({**script, "voice": {"engine": "hibari"}}, **defaults).scenes[0].speech
     assert (other.engines, other.voice.id) == (("hibari", "espeak", "edge"), None)
-    still = film(script, **defaults, only_backend="static").scenes[0].presenter
+    still = film(script, **defaults, only_backend="static", only_fallback=()).scenes[0].presenter
     assert still is not None and still.backends == ("static",)
+    named = {"scenes": [{"text": "a", "avatar": {"backend": "did", "fallback": ["colab"]}}]}
+    told = film(named, only_backend="puppet").scenes[0].presenter
+    assert told is not None and told.backends == ("puppet", "colab")
 
 
 def test_what_this_render_was_told_overrules_the_scripts_output() -> None:
