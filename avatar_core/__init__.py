@@ -5,8 +5,9 @@ Names are loaded when they are first used, so that importing the package costs n
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from avatar_core.lazy import exports
 
 if TYPE_CHECKING:
     from avatar_core.backend import (
@@ -42,8 +43,6 @@ _HOME = {
         "Speech SpeechEngine SpeechRequest TimedPhoneme TimedWord Voice".split()
     ),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-
 __all__ = [
     "AvatarBackend",
     "AvatarClip",
@@ -68,9 +67,4 @@ __all__ = [
     "hookimpl",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'avatar_core' has no attribute {name!r}")
-    return getattr(importlib.import_module(module), name)
+__getattr__ = exports(__name__, _HOME)

@@ -5,8 +5,9 @@ Names are loaded when they are first used, so that the command line starts at on
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from avatar_core.lazy import exports
 
 if TYPE_CHECKING:
     from renderer.renderer import SmartVideoRenderer
@@ -35,8 +36,6 @@ _HOME = {
         "Transition VideoScript Voice"
     ).split(),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-
 __all__ = [
     "Avatar",
     "Background",
@@ -56,9 +55,4 @@ __all__ = [
     "Voice",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'renderer' has no attribute {name!r}")
-    return getattr(importlib.import_module(module), name)
+__getattr__ = exports(__name__, _HOME)

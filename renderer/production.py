@@ -172,19 +172,7 @@ class Production:
 
     def _tell_speech(self, scene: FilmScene, trail: Sequence[SpeechAttempt]) -> None:
         for attempt in trail:
-            self._bus.emit(
-                AttemptEnded(
-                    scene=scene.id,
-                    kind="speech",
-                    backend=attempt.engine,
-                    category=attempt.category,
-                    message=attempt.message,
-                    advice=attempt.advice,
-                    seconds=attempt.seconds,
-                    skipped=attempt.skipped,
-                    cached=attempt.cached,
-                )
-            )
+            self._tell(scene.id, "speech", attempt.engine, attempt)
 
     def _make_sound(self, drafts: Sequence[SceneCut], timeline: Timeline) -> Artifact:
         self._cancel.check()
@@ -269,17 +257,20 @@ class Production:
         self._bus.emit(SceneFinished(**result.summary()))
 
     def _tell_attempt(self, scene: str, entry: TrailEntry) -> None:
+        self._tell(scene, "avatar", entry.backend, entry)
+
+    def _tell(self, scene: str, kind: str, name: str, story: TrailEntry | SpeechAttempt) -> None:
         self._bus.emit(
             AttemptEnded(
                 scene=scene,
-                kind="avatar",
-                backend=entry.backend,
-                category=entry.category,
-                message=entry.message,
-                advice=entry.advice,
-                seconds=entry.seconds,
-                skipped=entry.skipped,
-                cached=entry.cached,
+                kind=kind,
+                backend=name,
+                category=story.category,
+                message=story.message,
+                advice=story.advice,
+                seconds=story.seconds,
+                skipped=story.skipped,
+                cached=story.cached,
             )
         )
 

@@ -10,7 +10,7 @@ from renderer.compose.spec import Box, Shape
 from renderer.script.models import Layout, Position
 
 # Shares of the frame that players cover with buttons, titles and captions.
-_UPRIGHT_TOP, _UPRIGHT_BOTTOM, _UPRIGHT_SIDE = 0.08, 0.20, 0.055
+_UPRIGHT_TOP, _UPRIGHT_BOTTOM, _UPRIGHT_SIDE = 0.08, 0.22, 0.055
 _WIDE_MARGIN = 0.05
 # Up to this ratio of width to height a film is watched on a phone held upright.
 _UPRIGHT_UP_TO = 1.05
