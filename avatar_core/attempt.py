@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import shutil
 import tempfile
@@ -16,9 +15,11 @@ from typing import Protocol
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Cost, Job
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import (
+    NO_ROOM,
     AvatarError,
     Cancelled,
     Category,
+    DiskFull,
     EnvironmentFault,
     InputError,
 )
@@ -113,11 +114,8 @@ def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
         # the user's render. The cancellation of asyncio is no `Exception`, so all are caught.
         if isinstance(failure, Cancelled) and cancel is not None and cancel.cancelled:
             raise
-        if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentFault(
-                "The disk is full.",
-                advice="Free some space and render again; what is done is kept.",
-            ) from failure
+        if isinstance(failure, OSError) and failure.errno in NO_ROOM:
+            raise DiskFull from failure
         log.debug("the backend %s failed with an exception of its own", name, exc_info=True)
         raise AvatarError(
             Category.BACKEND_BUG, scrub(f"{type(failure).__name__}: {failure}".rstrip(": "))

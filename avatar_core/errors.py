@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
 from pathlib import Path
 
@@ -106,6 +107,22 @@ class EnvironmentFault(Exception):
         super().__init__(f"{message} {advice}" if advice else message)
         self.message = message
         self.advice = advice
+
+
+# What the system says when a disk, a quota or a file system has no room left.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(EnvironmentFault):
+    """No room is left on a disk. Nobody but the user can make some, so the command line ends with
+    exit code 2, as for anything that must change before the same command can succeed."""
+
+    def __init__(self, where: Path | str | None = None) -> None:
+        place = f": there is no room left for {where}" if where is not None else ""
+        super().__init__(
+            f"The disk is full{place}.",
+            advice="Free some space and render again; what is done is kept.",
+        )
 
 
 class Cancelled(Exception):

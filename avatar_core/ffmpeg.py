@@ -14,7 +14,7 @@ from pathlib import Path
 
 from avatar_core.cancel import CancelToken
 from avatar_core.children import child_options, leash
-from avatar_core.errors import Cancelled, EnvironmentFault
+from avatar_core.errors import Cancelled, DiskFull, EnvironmentFault
 
 _POLL_SECONDS = 0.1
 _TAIL_CHARACTERS = 4000
@@ -170,10 +170,7 @@ class _Supervisor:
             return printed
         self._cancel.check()
         if "No space left on device" in printed:
-            raise EnvironmentFault(
-                "The disk is full.",
-                advice="Free some space and render again; what is done is kept.",
-            )
+            raise DiskFull
         raise FfmpegError(self._process.returncode, printed[-_TAIL_CHARACTERS:])
 
     def _read_errors(self) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from _report import finish
 from avatar_core.backend import Size
 from avatar_core.ffmpeg import run_ffmpeg
 from avatar_core.speech import TimedWord
@@ -33,7 +34,6 @@ from renderer.compose.plates import backing_plate
 from renderer.compose.segment import compose_segment
 from renderer.compose.spec import BackgroundLayer, Box, PresenterLayer, SegmentSpec
 from renderer.script.models import Captions, Quality
-from report import finish
 
 _SIZE = Size(1080, 1920)
 _FPS = 30

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from films import write_film
-from report import finish
+from _films import write_film
+from _report import finish
 
 _MIB = 1024 * 1024
 _SAMPLE_SECONDS = 0.05

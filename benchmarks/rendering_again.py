@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from films import write_film, write_recording
-from report import finish
+from _films import write_film, write_recording
+from _report import finish
 
 
 def render(script: Path, cache: Path) -> tuple[float, dict[str, Any]]:

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import NoReturn
 
-from report import finish
+from _report import finish
 
 GOALS = {
     "import avatar_core": ("import_seconds", "<=", 0.2),

@@ -16,16 +16,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from _films import draw_picture
+from _quality import ssim_to_pictures
+from _report import finish
 from avatar_core.backend import Size
-from films import draw_picture
-from quality import ssim_to_pictures
 from renderer.aac import encode_aac
 from renderer.assemble import Part, assemble
 from renderer.compose.encoder import PRESETS
 from renderer.compose.segment import compose_segment
 from renderer.compose.spec import BackgroundLayer, SegmentSpec
 from renderer.verify import verify_film
-from report import finish
 
 _SIZE = Size(1080, 1920)
 _FPS = 30

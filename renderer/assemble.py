@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from avatar_core.backend import Size
 from avatar_core.cancel import CancelToken
-from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.errors import NO_ROOM, DiskFull, InputError
 from renderer.aac import SAMPLE_RATE, require_length, sound_packets
 from renderer.compose.packets import Packets, Restamper, SegmentFault
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _ABANDONED_SECONDS = 3600
 _MUXER = {"movflags": "+faststart", "fflags": "bitexact"}
@@ -113,7 +112,7 @@ def check_target(target: Path) -> None:
         # Rights alone don't tell: root has them all, and a disk may be read-only.
         tempfile.TemporaryFile(dir=parent).close()
     except OSError as failure:
-        if failure.errno in _FULL:
+        if failure.errno in NO_ROOM:
             return
         raise _refused(target) from failure
 
@@ -231,11 +230,8 @@ def _faults(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        if failure.errno in _FULL:
-            raise EnvironmentFault(
-                f"The disk is full: {target} could not be written.",
-                advice="Free some space and render again; finished scenes are kept.",
-            ) from failure
+        if failure.errno in NO_ROOM:
+            raise DiskFull(target) from failure
         if failure.errno in _REFUSED:
             raise _refused(target) from failure
         if failure.errno in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EINVAL):

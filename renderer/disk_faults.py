@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.errors import NO_ROOM, DiskFull, EnvironmentFault, InputError
 
 CHOOSE_ANOTHER = "Choose another with AVATAR_CACHE_DIR or cache_dir in avatar.toml."
 
@@ -13,11 +13,8 @@ CHOOSE_ANOTHER = "Choose another with AVATAR_CACHE_DIR or cache_dir in avatar.to
 def told(failure: OSError, cache: Path) -> Exception:
     """What ``failure`` means: the cache folder's trouble, a file of the user's, or the system's."""
     reason = failure.strerror or str(failure)
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EnvironmentFault(
-            f"The disk is full: {cache} has no room left.",
-            advice="Free some space and render again; what is done is kept.",
-        )
+    if failure.errno in NO_ROOM:
+        return DiskFull(cache)
     file = _file_of(failure)
     if file is None:
         return EnvironmentFault(f"The system refused to go on: {reason}.", advice="Render again.")

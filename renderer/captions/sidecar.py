@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from avatar_core.backend import Size
-from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.errors import NO_ROOM, DiskFull, InputError
 from renderer.captions.cues import Cue
 from renderer.captions.graphemes import columns, joined
 from renderer.script.models import Captions
@@ -120,10 +119,8 @@ def _write_whole(target: Path, text: str) -> None:
 
 
 def _as_told(failure: OSError, target: Path) -> Exception:
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EnvironmentFault(
-            "The disk is full.", advice="Free some space and render again; what is done is kept."
-        )
+    if failure.errno in NO_ROOM:
+        return DiskFull(target)
     return InputError(
         f"The captions cannot be written: {failure.strerror or failure}.",
         file=target,

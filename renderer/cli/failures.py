@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avatar_core.errors import AvatarError, Cancelled, EnvironmentFault, InputError
+from avatar_core.errors import AvatarError, Cancelled, DiskFull, EnvironmentFault, InputError
 from avatar_core.secrets import scrub
 from renderer.cli import streams
 from renderer.cli.cancelling import CANCELLED
@@ -30,8 +30,8 @@ _REPORT = (
 class Failure:
     """A failure told to a person (``text``) and to a program (everything else).
 
-    ``kind`` is ``input`` (exit code 2), ``environment``, ``backend`` or ``bug`` (1), or
-    ``cancelled`` (130).
+    ``kind`` is ``input`` (exit code 2), ``environment`` (1; 2 for a full disk), ``backend`` or
+    ``bug`` (1), or ``cancelled`` (130).
     """
 
     kind: str
@@ -66,7 +66,8 @@ def explain(error: BaseException) -> Failure:
         place = _place(error)
         return Failure("input", WRONG_INPUT, str(error), error.message, error.advice, place)
     if isinstance(error, EnvironmentFault):
-        return Failure("environment", FAILED, str(error), error.message, error.advice)
+        code = WRONG_INPUT if isinstance(error, DiskFull) else FAILED
+        return Failure("environment", code, str(error), error.message, error.advice)
     if isinstance(error, AvatarError):
         text, details = f"{error.message} {error.advice}", _story(error)
         return Failure("backend", FAILED, text, error.message, error.advice, details)

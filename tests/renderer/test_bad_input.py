@@ -333,7 +333,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(
     target = small_disk / "out.mp4" if what == "output" else tmp_path / "out.mp4"
     env = {"AVATAR_CACHE_DIR": str(small_disk)} if what == "cache" else {}
     done = avatar("render", "film.yaml", "-o", str(target), cwd=tmp_path, env=env)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "disk is full" in done.stderr and "Traceback" not in done.stderr
     assert not target.exists()
     assert [p for p in target.parent.iterdir() if p.suffix in (".mp4", ".tmp", ".part")] == []

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from avatar_core.errors import AvatarError, Cancelled, Category, EnvironmentFault, InputError
+from avatar_core.errors import (
+    AvatarError,
+    Cancelled,
+    Category,
+    DiskFull,
+    EnvironmentFault,
+    InputError,
+)
 from renderer.cli.failures import explain
 
 
@@ -15,7 +22,8 @@ from renderer.cli.failures import explain
     ("error", "kind", "code"),
     [
         (InputError("wrong"), "input", 2),
-        (EnvironmentFault("full"), "environment", 1),
+        (EnvironmentFault("no ffmpeg"), "environment", 1),
+        (DiskFull(), "environment", 2),
         (AvatarError(Category.QUOTA, "no credit"), "backend", 1),
         (MemoryError(), "environment", 1),
         (Cancelled("cancelled"), "cancelled", 130),
