@@ -71,6 +71,12 @@ def test_the_assets_are_small_enough_to_ship() -> None:
     assert (DEMO / "assets" / "presenter.png").stat().st_size < 600_000
 
 
+def test_the_english_example_is_the_demonstration() -> None:
+    shipped = (DEMO / "demo.yaml").read_text(encoding="utf-8").partition("version:")[2]
+    example = (ROOT / "examples" / "demo.yaml").read_text(encoding="utf-8").partition("version:")[2]
+    assert example.replace("../renderer/demo/assets/", "assets/") == shipped
+
+
 def test_the_vietnamese_example_is_valid() -> None:
     film = SmartVideoRenderer().check(ROOT / "examples" / "tra-sua.yaml")
     assert film.language == "vi-VN"
