@@ -61,14 +61,13 @@ class SmartVideoRenderer:
         cancel: CancelToken | None = None,
     ) -> None:
         names, self._given = _split_choice(avatar_backend)
-        arguments: dict[str, Any] = {
-            **(overrides or {}),
-            "backend": names[0] if names else (overrides or {}).get("backend"),
-            "fallback": names[1:] if len(names) > 1 else (overrides or {}).get("fallback"),
+        said = {
+            "backend": names[0] if names else None,
+            "fallback": names[1:] if len(names) > 1 else None,
             "use_ai_avatar": use_ai_avatar,
             "workers": workers,
         }
-        arguments = {**(overrides or {}), **{k: v for k, v in arguments.items() if v is not None}}
+        arguments = {**(overrides or {}), **{k: v for k, v in said.items() if v is not None}}
         self._bus = EventBus(*([on_event] if on_event else []))
         self._plugins = load_plugins(self._bus)
         self._outer = cancel
@@ -76,11 +75,10 @@ class SmartVideoRenderer:
         self._load(arguments, Path(config) if config is not None else None)
 
     def _load(self, arguments: Mapping[str, Any], config: Path | None) -> None:
-        given_names = set(self._given)
         self.loaded = load_settings(arguments, config)
         self.settings = self.loaded.settings
-        if not given_names & {self.settings.backend, *self.settings.fallback}:
-            check_backend_names(self.loaded, self._plugins.backends, tables=self._plugins.complete)
+        known = self._plugins.backends.overlaid({n: type(b) for n, b in self._given.items()})
+        check_backend_names(self.loaded, known, tables=self._plugins.complete)
         check_engine_names(self.loaded, self._plugins.engines)
         self._store: Store | None = None
         self._hashes = FileHashes()

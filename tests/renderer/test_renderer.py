@@ -23,6 +23,7 @@ from avatar_core.events import (
     StageProgress,
     Warned,
 )
+from avatar_core.ffmpeg import run_ffmpeg
 from renderer.renderer import SmartVideoRenderer
 from renderer.script.models import (
     Avatar,
@@ -72,6 +73,8 @@ def test_a_film_has_every_scene_in_picture_sound_and_captions(
     assert len(decoded(result.path)) == round(result.seconds * 15)
     assert [path.suffix for path in result.captions] == [".srt", ".vtt"]
     assert all("Scene number 3" in path.read_text() for path in result.captions)
+    said = run_ffmpeg(["-v", "warning", "-i", str(result.path), "-f", "null", "-"])
+    assert said == "", "it decodes without a warning"
 
 
 def test_captions_of_a_hundred_short_scenes_start_within_a_frame_of_their_narration(
@@ -344,6 +347,11 @@ def test_a_misspelled_option_is_refused_before_anything_is_made(
 def test_an_unknown_backend_is_refused_at_construction(renderer_of: Any) -> None:
     with pytest.raises(InputError, match="static"):
         renderer_of("statik")
+
+
+def test_an_unknown_fallback_is_refused_even_beside_an_instance(renderer_of: Any) -> None:
+    with pytest.raises(InputError, match="static"):
+        renderer_of([MovingBackend(), "statik"])
 
 
 def test_one_scene_can_be_rendered_alone(renderer_of: Any, tmp_path: Path) -> None:
