@@ -34,6 +34,8 @@ from renderer.store import Artifact, FileHashes, Store
 from renderer.timeline import SceneLength, Timeline, lay_out
 from renderer.visuals import Visuals
 
+# Less than this nobody hears.
+_AUDIBLE_LU = 1.0
 SCENE_STAGES = ("speech", "avatar", "segment")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -99,6 +101,10 @@ class Production:
         ]
         sound, made = self._sound_and_scenes(drafts, timeline)
         delivery = self._deliver(made, sound, timeline, target)
+        missed = missed_loudness(film, delivery.loudness)
+        if missed is not None:
+            self._warnings = (*self._warnings, missed)
+            self._bus.emit(Warned(message=missed))
         return self._result(made, timeline, delivery)
 
     def _sound_and_scenes(
@@ -321,6 +327,16 @@ def font_warnings(film: Film) -> tuple[str, ...]:
     """What there is to say of the caption fonts that the film names and burns."""
     burnt = {s.captions.font for s in film.scenes if s.captions is not None and s.captions.burn}
     return tuple(warning for font in sorted(burnt) if (warning := check_font(font)) is not None)
+
+
+def missed_loudness(film: Film, measured: float | None) -> str | None:
+    """What there is to say of a film that is not as loud as it was asked to be (LUFS)."""
+    if measured is None or abs(measured - film.loudness) <= _AUDIBLE_LU:
+        return None
+    return (
+        f"The film's loudness is {measured:.1f} LUFS and not the {film.loudness:g} asked for: "
+        "its peaks leave no room for more. Ask for less in output.loudness."
+    )
 
 
 def only_scenes(film: Film, wanted: Sequence[str] | None) -> Film:

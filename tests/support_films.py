@@ -26,11 +26,23 @@ def write_tone(path: Path, seconds: float = 0.6, pitch: float = 220.0, rate: int
     """A recording: a tone that swells and fades, mono 16-bit."""
     t = np.arange(round(seconds * rate)) / rate
     wave_form = np.sin(2 * math.pi * pitch * t) * np.sin(math.pi * t / seconds) ** 2
+    return _write_mono(path, (wave_form * 16000).astype("<i2"), rate)
+
+
+def write_clicks(path: Path, seconds: float, rate: int = 16000) -> Path:
+    """Short clicks in silence: as peaky as a sound can be."""
+    samples = np.zeros(round(seconds * rate), "<i2")
+    for begin in range(0, len(samples), rate // 4):
+        samples[begin : begin + 8] = 30000
+    return _write_mono(path, samples, rate)
+
+
+def _write_mono(path: Path, samples: np.ndarray[Any, Any], rate: int) -> Path:
     with wave.open(str(path), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(rate)
-        sound.writeframes((wave_form * 16000).astype("<i2").tobytes())
+        sound.writeframes(samples.tobytes())
     return path
 
 

@@ -50,6 +50,7 @@ from support_films import (
     film_of_tones,
     stream_ends,
     when,
+    write_clicks,
     write_tone,
 )
 
@@ -299,6 +300,19 @@ def test_a_file_that_goes_away_meanwhile_is_named(
     renderer = renderer_of("static", on_event=removes(picture, stage), workers=1)
     with pytest.raises(InputError, match=r"shop\.png"):
         renderer.render(script, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize(("asked", "told"), [(-30.0, 0), (-5.0, 1)])
+def test_a_loudness_that_cannot_be_reached_is_told(
+    renderer_of: Any, tmp_path: Path, asked: float, told: int
+) -> None:
+    script = film_of_tones(tmp_path, 1, seconds=2.0)
+    write_clicks(tmp_path / "tone1.wav", 2.0)
+    output = SMALL.model_copy(update={"loudness": asked})
+    result = renderer_of("static").render(
+        script.model_copy(update={"output": output}), tmp_path / "out.mp4"
+    )
+    assert len([w for w in result.warnings if "LUFS" in w]) == told
 
 
 def test_a_listener_that_fails_does_not_harm_the_film(renderer_of: Any, tmp_path: Path) -> None:
