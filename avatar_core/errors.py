@@ -97,7 +97,7 @@ class InputError(Exception):
 
 
 class EnvironmentFault(Exception):
-    """The machine lacks something the work needs: disk space, a writable folder, ffmpeg.
+    """The machine lacks something the work needs: a folder it can use, ffmpeg, room on a disk.
 
     Not the script's fault, so the command line ends with exit code 1; ``advice`` is the next
     step for the user.

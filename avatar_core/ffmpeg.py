@@ -81,8 +81,7 @@ def run_ffmpeg(
     """Run ffmpeg with ``args`` and return what it printed on its error stream.
 
     ``on_frame`` gets the number of frames written so far; ``feed`` is written to its standard
-    input. Raises `FfmpegError`, `Cancelled` (the child is killed first), `EnvironmentFault` when
-    the disk is full.
+    input. Raises `FfmpegError`, `Cancelled` (the child is killed first), `DiskFull`.
     """
     command = [*leash(), ffmpeg_exe(), "-hide_banner", "-nostats", "-y"]
     command += ["-progress", "pipe:1", *args] if on_frame else [*args]

@@ -67,7 +67,7 @@ def assemble(
 
     ``sound`` is the sound of the whole film as AAC. ``check`` sees the film before it takes the
     place of an older one; what it raises keeps that from happening. Raises `InputError` for a
-    target that cannot be used, `EnvironmentFault` for a full disk, `Cancelled`; `SegmentFault` for
+    target that cannot be used, `DiskFull`, `Cancelled`; `SegmentFault` for
     segments that do not belong together. ``mark`` names the unfinished file; who holds a lock
     for it gives the same one each time, and so writes over what a killed render left.
     """

@@ -29,7 +29,7 @@ def write_sidecars(
 
     Kinds are ``srt``, ``vtt`` and ``ass``; ``size`` and ``style`` say how the ASS file looks.
     Files appear whole or not at all, UTF-8 without a byte-order mark. Raises `InputError` when
-    the folder cannot be written, `EnvironmentFault` when the disk is full.
+    the folder cannot be written, `DiskFull`.
     """
     shown = [cue for cue in cues if cue.text]
     written = []

@@ -30,8 +30,8 @@ def compose_segment(
     """Write the segment to ``target`` (MP4, H.264, no sound), with key frames at ``spec.cuts``.
 
     ``work_dir`` is a private folder for intermediate files. The same spec gives the same bytes.
-    Raises `InputError` for a picture or video that cannot be read, `EnvironmentFault` for a full
-    disk, `Cancelled`.
+    Raises `InputError` for a picture or video that cannot be read, `DiskFull`,
+    `Cancelled`.
     """
     cancel = cancel or CancelToken()
     cancel.check()

@@ -103,7 +103,7 @@ class Narrator:
         """The scene's narration, from the store if it is there.
 
         Raises `InputError` for a text or a recording that cannot be used, `NarrationError` when
-        every engine failed, `Cancelled`, and `EnvironmentFault` (disk full).
+        every engine failed, `Cancelled`, and `DiskFull`.
         """
         if scene.audio is not None:
             return self._recorded(scene, scene.audio, job)
