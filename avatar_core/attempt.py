@@ -50,7 +50,7 @@ class Attempt:
         *,
         deadline: float | None = None,
         remote_id: str | None = None,
-        on_remote_id: Callable[[str], None] | None = None,
+        on_remote_id: Callable[[str | None], None] | None = None,
     ) -> AvatarClip:
         """Try once and validate the clip; raises `AvatarError`. Each call has its own folder."""
         self.cancel.check()
@@ -139,5 +139,5 @@ def _require(clip: AvatarClip, name: str, kind: type) -> None:
         raise TypeError(f"the clip's {name} is {type(value).__name__} instead of {kind.__name__}")
 
 
-def _forget(remote_id: str) -> None:
+def _forget(remote_id: str | None) -> None:
     del remote_id

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from avatar_core.cancel import CancelToken
-from avatar_core.errors import AvatarError, Cancelled
+from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.secrets import scrub
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Capabilities:
 
     ``max_seconds`` is the longest narration, ``max_pixels`` the largest portrait, None means no
     limit. ``audio_formats`` are file endings. ``uploads`` says that faces and voices leave the
-    machine. ``concurrency`` is how many jobs may run at once, None means any number.
+    machine. ``concurrency`` is how many jobs may run at once, None means any number. ``pace`` is
+    how many seconds of work a second of narration usually takes, for `avatar plan`.
     """
 
     max_seconds: float | None = None
@@ -51,6 +52,7 @@ class Capabilities:
     alpha: bool = False
     animates: bool = True
     concurrency: int | None = None
+    pace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +136,29 @@ def _ignore_progress(fraction: float, message: str) -> None:
     del fraction, message
 
 
-def _ignore_remote_id(remote_id: str) -> None:
+def _ignore_remote_id(remote_id: str | None) -> None:
     del remote_id
+
+
+def _ignore_order() -> None:
+    return None
 
 
 class Job:
     """What a running attempt sees of the world.
 
     ``work_dir`` is private to the attempt and removed after it. ``deadline`` is a reading of
-    ``clock`` (seconds, monotonic) or None. A backend sets ``remote_id`` *before* it waits for a
-    remote job, so that a journal can keep it and a new process goes on polling.
+    ``clock`` (seconds, monotonic) or None.
+
+    A backend whose work is done elsewhere keeps to three steps, so that a new process goes on
+    where a dead one stopped and nothing is ordered, or paid, twice::
+
+        if job.remote_id is None:                       # else: a job that runs already
+            reference = job.order()                     # on disk before anything is sent
+            job.remote_id = create(..., reference)      # on disk before it is waited for
+        poll(job.remote_id)
+
+    ``job.remote_id = None`` says that the remote job has failed for good or is no longer there.
     """
 
     def __init__(
@@ -153,8 +168,10 @@ class Job:
         deadline: float | None = None,
         cancel: CancelToken | None = None,
         on_progress: Callable[[float, str], None] = _ignore_progress,
-        on_remote_id: Callable[[str], None] = _ignore_remote_id,
+        on_remote_id: Callable[[str | None], None] = _ignore_remote_id,
         remote_id: str | None = None,
+        reference: str = "",
+        on_order: Callable[[], None] = _ignore_order,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.work_dir = work_dir
@@ -164,6 +181,8 @@ class Job:
         self._on_progress = on_progress
         self._on_remote_id = on_remote_id
         self._remote_id = remote_id
+        self._reference = reference
+        self._on_order = on_order
         self._over = False
 
     def finish(self) -> None:
@@ -172,10 +191,13 @@ class Job:
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Report how far the attempt is (0-1) and stop here if the work was cancelled."""
+        self._check()
+        self._on_progress(min(1.0, max(0.0, fraction)), scrub(message))
+
+    def _check(self) -> None:
         self.cancel.check()
         if self._over:
             raise Cancelled("the attempt is over")
-        self._on_progress(min(1.0, max(0.0, fraction)), scrub(message))
 
     @property
     def cancelled(self) -> bool:
@@ -186,14 +208,27 @@ class Job:
         """Seconds left before the deadline (never negative), None without one."""
         return None if self.deadline is None else max(0.0, self.deadline - self.clock())
 
+    def order(self) -> str:
+        """Note that a remote job is about to be created; call it right before the request is sent.
+
+        Returns the reference to send along (letters, digits and a hyphen, at most 40), by which
+        `AvatarBackend.find` can look the job up when its answer gets lost.
+        """
+        self._check()
+        self._on_order()
+        return self._reference
+
     @property
     def remote_id(self) -> str | None:
         return self._remote_id
 
     @remote_id.setter
-    def remote_id(self, value: str) -> None:
+    def remote_id(self, value: str | None) -> None:
+        # Kept even after the attempt is over: an answer that comes late names a job that runs.
         self._on_remote_id(value)
         self._remote_id = value
+        if self._over:
+            raise Cancelled("the attempt is over")
 
 
 class AvatarBackend(ABC):
@@ -233,8 +268,17 @@ class AvatarBackend(ABC):
         del request, error
         return None
 
+    def find(self, request: AvatarRequest, reference: str) -> str | None:
+        """The id of the remote job that was created with ``reference``, None if there is none.
+
+        Asked after an order whose answer was lost. Raises `AvatarError` (unsupported) where the
+        service cannot be asked, which is the default.
+        """
+        del request, reference
+        raise AvatarError(Category.UNSUPPORTED, "It cannot be asked for jobs by their reference.")
+
     def cancel(self, remote_id: str) -> None:
-        """Stop a remote job; the default has none to stop."""
+        """Stop a remote job; the default has none to stop. Called at most once a job."""
         del remote_id
 
     def close(self) -> None:

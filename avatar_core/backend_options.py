@@ -11,7 +11,7 @@ from avatar_core.errors import InputError
 from avatar_core.nearest import did_you_mean
 from avatar_core.registry import PluginFault, Registry
 from avatar_core.secrets import remember, reveal
-from avatar_core.settings_layers import AS_THEY_ARE, Place
+from avatar_core.settings_layers import AS_THEY_ARE, OPEN_TABLES, Place
 from avatar_core.validation import first_fault
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def check_backend_names(
     loaded: LoadedSettings, registry: Registry[AvatarBackend], *, tables: bool = True
 ) -> None:
     """Refuse names of backends that do not exist, in ``backend``, ``fallback`` and, unless some
-    plugins are not loaded (``tables=False``), in ``[backends.<name>]``."""
+    plugins are not loaded (``tables=False``), in the tables ``[backends.<name>]`` and
+    ``[policies.<name>]``."""
     settings = loaded.settings
     for key, names in {"backend": (settings.backend,), "fallback": settings.fallback}.items():
         for name in names:
@@ -76,7 +77,7 @@ def check_backend_names(
     if not tables:
         return
     for dotted, place in loaded.places.items():
-        if dotted.startswith("backends.") and place.key not in AS_THEY_ARE:
+        if dotted.partition(".")[0] in OPEN_TABLES and place.key not in AS_THEY_ARE:
             _check_name(dotted.split(".")[1], registry, place)
 
 

@@ -41,7 +41,8 @@ class AvatarError(Exception):
 
     ``message`` says what happened, ``advice`` what to do next (by default the category's).
     ``retry_after`` is in seconds. ``status`` is the HTTP status or exit code where there was
-    one. ``billed`` says that the failed attempt was paid for all the same.
+    one. ``billed`` says that the failed attempt was paid for all the same. ``unanswered`` says
+    that an order may have arrived although no answer came, so that the job may exist.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class AvatarError(Exception):
         retry_after: float | None = None,
         status: int | None = None,
         billed: bool = False,
+        unanswered: bool = False,
     ) -> None:
         super().__init__(message)
         self.category = category
@@ -61,6 +63,7 @@ class AvatarError(Exception):
         self.retry_after = retry_after
         self.status = status
         self.billed = billed
+        self.unanswered = unanswered
 
 
 class InputError(Exception):

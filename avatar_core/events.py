@@ -59,7 +59,11 @@ class StageProgress(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded(Event):
-    """A rung of a fallback chain was tried or skipped; ``category`` is None when it succeeded."""
+    """A rung of a fallback chain was tried or skipped; ``category`` is None when it succeeded.
+
+    ``started`` is in seconds since the scene's chain began; ``attempt`` counts the calls of this
+    rung and is 0 where it was not called; ``step`` is how far its ambition was lowered.
+    """
 
     event: ClassVar[str] = "attempt"
     scene: str
@@ -71,6 +75,12 @@ class AttemptEnded(Event):
     seconds: float
     skipped: bool = False
     cached: bool = False
+    resumed: bool = False
+    started: float = 0.0
+    attempt: int = 0
+    step: int = 0
+    cost: float = 0.0
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

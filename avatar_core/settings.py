@@ -19,6 +19,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from avatar_core import settings_layers as layers
 from avatar_core.errors import InputError
 from avatar_core.nearest import did_you_mean
+from avatar_core.policy.affinity import Affinity
+from avatar_core.policy.settings import (
+    BackendPolicy,
+    BreakerSettings,
+    BudgetSettings,
+    DeadlineSettings,
+    PolicySettings,
+    RetrySettings,
+)
 from avatar_core.secrets import hide, is_secret, mask
 from avatar_core.validation import first_fault
 
@@ -74,7 +83,8 @@ class SpeechSettings(Section):
 
 class Settings(BaseSettings):
     """All settings. ``backends`` holds the options of each backend, checked when it is used;
-    what looks like a secret in them is a ``SecretStr``."""
+    what looks like a secret in them is a ``SecretStr``. ``policies`` holds what the policy does
+    differently for single backends."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
@@ -82,10 +92,20 @@ class Settings(BaseSettings):
     fallback: Names = ()
     use_ai_avatar: bool = True
     on_degraded: Literal["accept", "fail"] = "accept"
+    affinity: Affinity = "scene"
+    redo_earlier: bool = False
+    second_try: bool = True
+    allow_upload: bool = True
+    report: bool = True
     workers: Annotated[int, Field(ge=1, le=256)] | None = None
     cache_dir: Path | None = None
     video: VideoSettings = VideoSettings()
     speech: SpeechSettings = SpeechSettings()
+    retry: RetrySettings = RetrySettings()
+    deadline: DeadlineSettings = DeadlineSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    budget: BudgetSettings = BudgetSettings()
+    policies: dict[str, BackendPolicy] = Field(default_factory=dict)
     backends: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("backends")
@@ -115,6 +135,18 @@ class Settings(BaseSettings):
         given = getattr(init_settings, "init_kwargs", {})
         stack: Sequence[layers.Layer] = given.pop(_LAYERS, ())
         return (init_settings, *(_LayerSource(settings_cls, one) for one in reversed(stack)))
+
+    @property
+    def policy(self) -> PolicySettings:
+        """What the policy is told."""
+        return PolicySettings(
+            retry=self.retry,
+            deadline=self.deadline,
+            breaker=self.breaker,
+            budget=self.budget,
+            policies=self.policies,
+            affinity=self.affinity,
+        )
 
     def masked(self) -> dict[str, Any]:
         """Everything as JSON-ready values with the secrets masked, for `doctor`."""
@@ -169,7 +201,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> frozenset[str]:
-    """The dotted keys of all settings; what is below ``backends`` is not among them."""
+    """The dotted keys of all settings; what is below an open table is not among them."""
     keys: set[str] = set()
     for name, info in model.model_fields.items():
         kind = info.annotation
@@ -227,10 +259,18 @@ def _validated(
         fault = first_fault(failure)
     place = _place_of(fault.key, places)
     if fault.unknown:
-        message, advice = "There is no such setting.", did_you_mean(place.key, known)
+        near = known | _keys_beside(fault.key)
+        message, advice = "There is no such setting.", did_you_mean(place.key, near)
     else:
         message, advice = fault.message, None
     raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+
+
+def _keys_beside(dotted: str) -> set[str]:
+    """The keys that a backend's policy has, where ``dotted`` is meant to be one."""
+    table, _, rest = dotted.partition(".")
+    name = rest.partition(".")[0]
+    return {f"policies.{name}.{key}" for key in BackendPolicy.model_fields if table == "policies"}
 
 
 def _place_of(dotted: str, places: Mapping[str, layers.Place]) -> layers.Place:
@@ -247,5 +287,10 @@ def _origins(
     settings: Settings, places: Mapping[str, layers.Place], known: frozenset[str]
 ) -> dict[str, str]:
     options = {f"backends.{name}.{key}" for name, t in settings.backends.items() for key in t}
-    keys = (known - {"backends"}) | options
+    policies = {
+        f"policies.{name}.{key}"
+        for name, t in settings.policies.items()
+        for key in t.model_fields_set
+    }
+    keys = (known - layers.OPEN_TABLES) | options | policies
     return {key: places[key].origin if key in places else "default" for key in sorted(keys)}

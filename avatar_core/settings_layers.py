@@ -18,6 +18,8 @@ PREFIX = "AVATAR_"
 _ENCODING = "utf-8-sig"
 # Services tell their users to set these, so they are read as they are.
 AS_THEY_ARE = {"COLAB_API_URL": "backends.colab.url", "DID_API_KEY": "backends.did.api_key"}
+# Tables by the name of a backend; what is in them depends on it.
+OPEN_TABLES = frozenset({"backends", "policies"})
 # Read by other parts directly from the environment, because they decide before settings exist.
 ENVIRONMENT_ONLY = frozenset({"AVATAR_PLUGINS", "AVATAR_FFMPEG", "AVATAR_DEBUG"})
 
@@ -55,7 +57,7 @@ def from_arguments(overrides: Mapping[str, Any]) -> Layer:
 def from_environment(variables: Mapping[str, str], known: frozenset[str]) -> Layer:
     """Values from environment variables; raises `InputError` for an unknown ``AVATAR_`` one.
 
-    ``known`` holds the dotted keys that exist (``backends`` is open below).
+    ``known`` holds the dotted keys that exist (below `OPEN_TABLES` anything may).
     """
     return _from_variables(variables, known, None, {})
 
@@ -146,8 +148,8 @@ def _dotted(variable: str, known: frozenset[str], place: Place) -> str:
         return AS_THEY_ARE[variable]
     dotted = variable.removeprefix(PREFIX).lower().replace("__", ".")
     parts = dotted.split(".")
-    closed = known - {"backends"}
-    if dotted in closed or (parts[0] == "backends" and len(parts) == 3 and all(parts)):
+    closed = known - OPEN_TABLES
+    if dotted in closed or (parts[0] in OPEN_TABLES and len(parts) == 3 and all(parts)):
         return dotted
     if variable in ENVIRONMENT_ONLY:
         raise InputError(

@@ -11,10 +11,13 @@ from avatar_core.errors import AvatarError, Category
 
 @dataclass(frozen=True, slots=True)
 class TrailEntry:
-    """One rung's story. ``category`` is None when it delivered or was skipped.
+    """One attempt at a rung, or why there was none.
 
-    ``started`` is in seconds since the chain began. ``cost`` is what this rung cost now: a
-    cached clip costs nothing, a failed attempt may have been billed.
+    ``category`` is None when it delivered or was skipped. ``started`` is in seconds since the
+    chain began. ``cost`` is what it cost now: a cached clip costs nothing, a failed attempt may
+    have been billed. ``attempt`` counts the calls of this rung from 1 and is 0 where it was not
+    called; ``step`` is how many steps below its first ambition it was asked (see
+    `AvatarBackend.safer`); ``resumed`` says that it went on with a job of an earlier attempt.
     """
 
     backend: str
@@ -27,6 +30,8 @@ class TrailEntry:
     skipped: bool = False
     cached: bool = False
     resumed: bool = False
+    attempt: int = 0
+    step: int = 0
 
     @property
     def delivered(self) -> bool:

@@ -232,7 +232,7 @@ def test_a_text_that_is_no_assignment_is_refused(text: str) -> None:
         parse_assignments([text])
 
 
-@pytest.mark.parametrize("key", sorted(known_keys(Settings) - {"backends"}))
+@pytest.mark.parametrize("key", sorted(known_keys(Settings) - OPEN_TABLES))
 def test_every_setting_can_be_given_in_every_way(tmp_path: Path, key: str) -> None:
     values = {"workers": "3", "use_ai_avatar": "false", "on_degraded": "fail"}
     value = values.get(key, "draft")
