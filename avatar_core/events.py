@@ -119,6 +119,7 @@ class RenderFinished(Event):
     scenes: tuple[dict[str, Any], ...] = ()
     captions: tuple[str, ...] = ()
     loudness: float | None = None
+    report: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,7 @@ from avatar_core.backend import Job
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import Outcome, TrailEntry
 from avatar_core.errors import Cancelled, InputError
-from avatar_core.events import (
-    AttemptEnded,
-    EventBus,
-    RenderStarted,
-    SceneFinished,
-    StageProgress,
-    Warned,
-)
+from avatar_core.events import EventBus, RenderStarted
 from renderer.captions.fonts import check_font
 from renderer.delivery import Delivery, deliver
 from renderer.film import Film, FilmScene
@@ -29,8 +22,9 @@ from renderer.presenting import Presenting
 from renderer.result import RenderResult, SceneResult
 from renderer.segments import SceneCut, late_overlays, make_segment
 from renderer.soundtrack import make_sound, sound_plan
-from renderer.speech.narration import Narration, NarrationError, Narrator, SpeechAttempt
+from renderer.speech.narration import Narration, NarrationError, Narrator
 from renderer.store import Artifact, FileHashes, Store
+from renderer.telling import Telling
 from renderer.timeline import SceneLength, Timeline, lay_out
 from renderer.visuals import Visuals
 
@@ -67,7 +61,8 @@ class Production:
     ) -> None:
         self._film = film
         self._narrator = narrator
-        self._presenting = presenting(self._tell_attempt)
+        self._tell = Telling(bus)
+        self._presenting = presenting(self._tell.presenter)
         self._store = store
         self._hashes = hashes
         self._executor = executor
@@ -87,7 +82,7 @@ class Production:
             )
         )
         for warning in self._warnings:
-            self._bus.emit(Warned(message=warning))
+            self._tell.warning(warning)
         with self._store.faults():
             return self._make(target)
 
@@ -104,7 +99,7 @@ class Production:
         missed = missed_loudness(film, delivery.loudness)
         if missed is not None:
             self._warnings = (*self._warnings, missed)
-            self._bus.emit(Warned(message=missed))
+            self._tell.warning(missed)
         return self._result(made, timeline, delivery)
 
     def _sound_and_scenes(
@@ -153,15 +148,15 @@ class Production:
 
     def _narrate(self, scene: FilmScene) -> Narration:
         self._cancel.check()
-        tell = self._teller(scene.id, "speech")
+        tell = self._tell.stage(scene.id, "speech")
         try:
             with self._store.work_dir() as work, self._in_script(scene):
                 job = Job(work, cancel=self._cancel, on_progress=tell)
                 narration = self._narrator.narrate(scene, job)
         except NarrationError as failure:
-            self._tell_speech(scene, failure.trail)
+            self._tell.speech(scene.id, failure.trail)
             raise
-        self._tell_speech(scene, narration.trail)
+        self._tell.speech(scene.id, narration.trail)
         tell(1.0, "")
         return narration
 
@@ -176,13 +171,9 @@ class Production:
                 failure.line = failure.line or scene.line
             raise
 
-    def _tell_speech(self, scene: FilmScene, trail: Sequence[SpeechAttempt]) -> None:
-        for attempt in trail:
-            self._tell(scene.id, "speech", attempt.engine, attempt)
-
     def _make_sound(self, drafts: Sequence[SceneCut], timeline: Timeline) -> Artifact:
         self._cancel.check()
-        tell = self._teller(None, "sound")
+        tell = self._tell.stage(None, "sound")
         tell(0.0, "")
         sounds = {draft.scene.id: self._visuals.of(draft).sound for draft in drafts}
         plan = sound_plan(self._film, drafts, timeline, sounds)
@@ -193,26 +184,26 @@ class Production:
     def _make_scene(self, draft: SceneCut) -> MadeScene:
         self._cancel.check()
         scene = draft.scene
-        tell = self._teller(scene.id, "avatar")
+        tell = self._tell.stage(scene.id, "avatar")
         outcome = self._presenting.present(scene, draft.narration, self._cancel, tell)
         tell(1.0, "")
         clip = outcome.clip if outcome else None
         cut = replace(draft, clip=clip, visual=self._visuals.of(draft).video)
-        compose = self._teller(scene.id, "segment")
+        compose = self._tell.stage(scene.id, "segment")
         with self._in_script(scene):
             segment = make_segment(
                 cut, self._store, self._hashes, self._cancel, lambda fraction: compose(fraction, "")
             )
         compose(1.0, "")
         made = MadeScene(cut, segment, outcome)
-        self._tell_scene(made)
+        self._tell.scene(scene_result(made))
         return made
 
     def _deliver(
         self, made: Sequence[MadeScene], sound: Artifact, timeline: Timeline, target: Path
     ) -> Delivery:
         joins = self._joins(made)
-        film_teller = self._teller(None, "film")
+        film_teller = self._tell.stage(None, "film")
         return deliver(
             self._film,
             [m.cut for m in made],
@@ -230,7 +221,7 @@ class Production:
     def _joins(self, made: Sequence[MadeScene]) -> Mapping[int, Path]:
         """The joins by the number of the scene that they lead into."""
         numbers = [i for i, m in enumerate(made) if i and m.cut.timing.head]
-        tell = self._teller(None, "joins")
+        tell = self._tell.stage(None, "joins")
 
         def join(i: int) -> Path:
             self._cancel.check()
@@ -256,38 +247,6 @@ class Production:
             warnings=self._warnings,
         )
 
-    def _tell_scene(self, made: MadeScene) -> None:
-        result = scene_result(made)
-        for warning in result.warnings:
-            self._bus.emit(Warned(message=warning, scene=result.id))
-        self._bus.emit(SceneFinished(**result.summary()))
-
-    def _tell_attempt(self, scene: str, entry: TrailEntry) -> None:
-        self._tell(scene, "avatar", entry.backend, entry)
-
-    def _tell(self, scene: str, kind: str, name: str, story: TrailEntry | SpeechAttempt) -> None:
-        self._bus.emit(
-            AttemptEnded(
-                scene=scene,
-                kind=kind,
-                backend=name,
-                category=story.category,
-                message=story.message,
-                advice=story.advice,
-                seconds=story.seconds,
-                skipped=story.skipped,
-                cached=story.cached,
-            )
-        )
-
-    def _teller(self, scene: str | None, stage: str) -> Callable[[float, str], None]:
-        def tell(fraction: float, message: str) -> None:
-            self._bus.emit(
-                StageProgress(scene=scene, stage=stage, fraction=fraction, message=message)
-            )
-
-        return tell
-
 
 def scene_lengths(film: Film, narrations: Sequence[Narration]) -> list[SceneLength]:
     """What each scene asks of the timeline."""
@@ -311,6 +270,7 @@ def scene_result(made: MadeScene) -> SceneResult:
         backend=outcome.clip.backend if outcome else None,
         degraded=cut.narration.degraded or bool(outcome and outcome.degraded),
         cached=not made.segment.fresh,
+        start=cut.timing.start / cut.film.fps,
         seconds=cut.timing.frames / cut.film.fps,
         costs=outcome.costs if outcome else (),
         trail=outcome.trail if outcome else (),

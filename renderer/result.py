@@ -22,7 +22,8 @@ class SceneResult:
 
     ``backend`` made its presenter (None: nobody is seen); ``degraded`` says that a presenter or a
     voice is not the one asked for first; ``cached`` that nothing had to be made; ``seconds`` is
-    the scene's length in the film; ``costs`` what this render paid, a sum for each currency.
+    the scene's length in the film and ``start`` where it begins there, in seconds; ``costs`` what
+    this render paid, a sum for each currency.
     """
 
     id: str
@@ -34,6 +35,7 @@ class SceneResult:
     trail: tuple[TrailEntry, ...] = ()
     speech_trail: tuple[SpeechAttempt, ...] = ()
     warnings: tuple[str, ...] = ()
+    start: float = 0.0
 
     @property
     def cost(self) -> Cost:
@@ -54,7 +56,8 @@ class SceneResult:
 
 @dataclass(frozen=True, slots=True)
 class RenderResult:
-    """A finished film. ``loudness`` is measured (LUFS), None for a silent film."""
+    """A finished film. ``loudness`` is measured (LUFS), None for a silent film; ``report`` is the
+    page about it, None where none was asked for or none could be written."""
 
     path: Path
     seconds: float
@@ -63,6 +66,7 @@ class RenderResult:
     thumbnail: Path | None = None
     loudness: float | None = None
     warnings: tuple[str, ...] = field(default=())
+    report: Path | None = None
 
     @property
     def degraded(self) -> bool:
@@ -98,6 +102,7 @@ class RenderResult:
             scenes=tuple(scene.summary() for scene in self.scenes),
             captions=tuple(str(path) for path in self.captions),
             loudness=self.loudness,
+            report=str(self.report) if self.report else None,
         )
 
 

@@ -11,14 +11,20 @@ import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avatar_core.errors import AvatarError, Cancelled, DiskFull, EnvironmentFault, InputError
 from avatar_core.secrets import scrub
+from avatar_core.trail import TrailEntry
 from renderer.cli import streams
 from renderer.cli.cancelling import CANCELLED
 
+if TYPE_CHECKING:
+    from renderer.speech.narration import SpeechAttempt
+
 FAILED, WRONG_INPUT, DEGRADED, CANCELLED_CODE = 1, 2, 3, 130
+_TOLD = ("category", "message", "advice", "seconds", "skipped", "cached")
+_TOLD_OF_BACKENDS = ("resumed", "started", "attempt", "step")
 
 _REPORT = (
     "This is a bug, not a mistake of yours. Please report it with the file "
@@ -104,11 +110,14 @@ def _story(error: AvatarError) -> dict[str, Any]:
     return {"category": str(error.category), **({"trail": told} if told else {})}
 
 
-def _rung(entry: Any) -> dict[str, Any]:
+def _rung(entry: TrailEntry | SpeechAttempt) -> dict[str, Any]:
     """A backend's or a speech engine's attempt."""
-    name = entry.backend if hasattr(entry, "backend") else entry.engine
-    values = {n: getattr(entry, n) for n in ("category", "message", "advice", "seconds", "skipped")}
-    return {"name": name, **values}
+    told = {name: getattr(entry, name) for name in _TOLD}
+    if not isinstance(entry, TrailEntry):
+        return {"name": entry.engine, **told}
+    more = {name: getattr(entry, name) for name in _TOLD_OF_BACKENDS}
+    price = {"cost": float(entry.cost.amount), "currency": entry.cost.currency}
+    return {"name": entry.backend, **told, **more, **price}
 
 
 def _bug(error: BaseException) -> Failure:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from avatar_core.backend import Cost
 from avatar_core.errors import (
     AvatarError,
     Cancelled,
@@ -15,7 +18,9 @@ from avatar_core.errors import (
     EnvironmentFault,
     InputError,
 )
+from avatar_core.trail import ChainError, TrailEntry
 from renderer.cli.failures import explain
+from renderer.speech.narration import NarrationError, SpeechAttempt
 
 
 @pytest.mark.parametrize(
@@ -55,6 +60,26 @@ def test_a_backends_failure_carries_its_category_and_advice() -> None:
     failure = explain(AvatarError(Category.AUTH, "The key was refused."))
     assert failure.details == {"category": "auth"}
     assert failure.advice is not None and failure.advice in failure.text
+
+
+def test_a_failed_chain_tells_a_program_everything_about_every_rung() -> None:
+    entry = TrailEntry("did", Category.SERVER, "It broke.", "Wait.", 1.5, 2.0, Cost(Decimal("0.5")),
+                       resumed=True, attempt=2, step=1)  # fmt: skip
+    voice = SpeechAttempt("edge", "timeout", "It said nothing.", seconds=3.0)
+    rung, engine = (
+        explain(failure).details["trail"][0]
+        for failure in (
+            ChainError([entry]),
+            NarrationError(AvatarError(Category.TIMEOUT, "It said nothing."), [voice]),
+        )
+    )
+    assert rung == {
+        "name": "did", "category": "server", "message": "It broke.", "advice": "Wait.",
+        "seconds": 2.0, "skipped": False, "cached": False, "resumed": True, "started": 1.5,
+        "attempt": 2, "step": 1, "cost": 0.5, "currency": "USD",
+    }  # fmt: skip
+    assert (engine["name"], engine["category"], engine["seconds"]) == ("edge", "timeout", 3.0)
+    assert json.dumps([rung, engine])
 
 
 def test_what_was_assigned_on_the_command_line_stays_out_of_the_bug_report(
