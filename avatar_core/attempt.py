@@ -6,14 +6,13 @@ import contextlib
 import logging
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Cost, Job
 from avatar_core.cancel import CancelToken
+from avatar_core.clock import Clock
 from avatar_core.errors import (
     NO_ROOM,
     AvatarError,
@@ -23,71 +22,67 @@ from avatar_core.errors import (
     EnvironmentFault,
     InputError,
 )
+from avatar_core.orders import Order
 from avatar_core.secrets import scrub
 
 log = logging.getLogger(__name__)
 
 Validate = Callable[[AvatarClip, AvatarRequest], AvatarClip]
+# A backend that keeps its deadline says better what it waited for than one that is left behind.
+GRACE_SECONDS = 0.2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an `AttemptRunner` gets: the rung's backend and request, and the way to try them."""
+    """How the backend of a rung is called: where it works, who listens, what its clip must be."""
 
     name: str
     backend: AvatarBackend
-    request: AvatarRequest
     work_dir: Path
     cancel: CancelToken
     on_progress: Callable[[float, str], None]
     validate: Validate
-    clock: Callable[[], float] = time.monotonic
-    resumed: bool = False
+    clock: Clock
 
     def run(
-        self,
-        request: AvatarRequest | None = None,
-        *,
-        deadline: float | None = None,
-        remote_id: str | None = None,
-        on_remote_id: Callable[[str | None], None] | None = None,
+        self, request: AvatarRequest, order: Order | None = None, seconds: float | None = None
     ) -> AvatarClip:
-        """Try once and validate the clip; raises `AvatarError`. Each call has its own folder."""
+        """Call once, for at most ``seconds``, and validate the clip; raises `AvatarError`.
+
+        ``order`` is the remote job to go on with, or the place to note a new one. Each call has
+        its own folder.
+        """
         self.cancel.check()
-        asked = request or self.request
-        self.resumed = self.resumed or remote_id is not None
         folder = Path(tempfile.mkdtemp(prefix="a", dir=self.work_dir))
+        job = self._job(folder, order, seconds)
+        limit = None if seconds is None else seconds + GRACE_SECONDS
         try:
-            job = Job(
-                folder,
-                deadline=deadline,
-                cancel=self.cancel,
-                on_progress=self.on_progress,
-                on_remote_id=on_remote_id or _forget,
-                remote_id=remote_id,
-                clock=self.clock,
-            )
             try:
-                with contained(self.name, self.cancel):
-                    clip = _as_clip(self.backend.generate(asked, job))
+                clip = self.clock.call(lambda: self._generate(request, job), limit, self.cancel)
             finally:
                 job.finish()
-            return self.validate(replace(clip, backend=self.name), asked)
+            return self.validate(replace(clip, backend=self.name), request)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    def _generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
+        with contained(self.name, self.cancel):
+            return _as_clip(self.backend.generate(request, job))
 
-class AttemptRunner(Protocol):
-    """How a rung is tried: once, or again and again under a policy."""
-
-    def __call__(self, attempt: Attempt) -> AvatarClip:
-        """The validated clip; raises `AvatarError`."""
-
-
-def run_once(attempt: Attempt) -> AvatarClip:
-    """Exactly one try."""
-    return attempt.run()
+    def _job(self, folder: Path, order: Order | None, seconds: float | None) -> Job:
+        order = order or Order()
+        return Job(
+            folder,
+            deadline=None if seconds is None else self.clock() + seconds,
+            cancel=self.cancel,
+            on_progress=self.on_progress,
+            on_remote_id=order.named,
+            remote_id=order.remote_id,
+            reference=order.reference,
+            on_order=order.placed,
+            clock=self.clock,
+        )
 
 
 @contextlib.contextmanager
@@ -110,6 +105,8 @@ def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
     except InputError as failure:
         raise AvatarError(Category.INVALID_INPUT, scrub(str(failure))) from failure
     except BaseException as failure:
+        if getattr(failure, "is_virtual_time", False):
+            raise
         # A backend may say that its job was cancelled elsewhere: that stops the backend, and not
         # the user's render. The cancellation of asyncio is no `Exception`, so all are caught.
         if isinstance(failure, Cancelled) and cancel is not None and cancel.cancelled:
@@ -137,7 +134,3 @@ def _require(clip: AvatarClip, name: str, kind: type) -> None:
     value: object = getattr(clip, name)
     if not isinstance(value, kind):
         raise TypeError(f"the clip's {name} is {type(value).__name__} instead of {kind.__name__}")
-
-
-def _forget(remote_id: str | None) -> None:
-    del remote_id

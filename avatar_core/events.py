@@ -62,7 +62,8 @@ class AttemptEnded(Event):
     """A rung of a fallback chain was tried or skipped; ``category`` is None when it succeeded.
 
     ``started`` is in seconds since the scene's chain began; ``attempt`` counts the calls of this
-    rung and is 0 where it was not called; ``step`` is how far its ambition was lowered.
+    rung and is 0 where it was not called; ``step`` is how far its ambition was lowered;
+    ``passing`` says that the same rung may well deliver later.
     """
 
     event: ClassVar[str] = "attempt"
@@ -79,6 +80,7 @@ class AttemptEnded(Event):
     started: float = 0.0
     attempt: int = 0
     step: int = 0
+    passing: bool = False
     cost: float = 0.0
     currency: str = "USD"
 

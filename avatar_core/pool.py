@@ -12,7 +12,6 @@ from avatar_core.backend import AvatarBackend, NoOptions
 from avatar_core.backend_options import backend_options
 from avatar_core.chain import LAST_RUNG
 from avatar_core.errors import AvatarError, EnvironmentFault, InputError
-from avatar_core.health import HealthChecks
 from avatar_core.registry import PluginFault, Registry
 from avatar_core.rung import Rung
 from avatar_core.settings import LoadedSettings
@@ -33,7 +32,6 @@ class BackendPool:
         loaded: LoadedSettings,
         given: Mapping[str, AvatarBackend] | None = None,
     ) -> None:
-        self.health = HealthChecks()
         self._given = dict(given or {})
         self._registry = registry.overlaid({n: type(b) for n, b in self._given.items()})
         self._loaded = loaded

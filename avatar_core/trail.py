@@ -17,7 +17,8 @@ class TrailEntry:
     chain began. ``cost`` is what it cost now: a cached clip costs nothing, a failed attempt may
     have been billed. ``attempt`` counts the calls of this rung from 1 and is 0 where it was not
     called; ``step`` is how many steps below its first ambition it was asked (see
-    `AvatarBackend.safer`); ``resumed`` says that it went on with a job of an earlier attempt.
+    `AvatarBackend.safer`); ``resumed`` says that it went on with a job of an earlier attempt;
+    ``passing`` that the same rung may well deliver later.
     """
 
     backend: str
@@ -32,6 +33,7 @@ class TrailEntry:
     resumed: bool = False
     attempt: int = 0
     step: int = 0
+    passing: bool = False
 
     @property
     def delivered(self) -> bool:

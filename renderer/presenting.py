@@ -1,24 +1,31 @@
-"""The presenters' clips of a film: one fallback chain a scene, one backend instance a film."""
+"""The presenters' clips of a film: one fallback chain a scene, one policy for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
+from decimal import Decimal
 from pathlib import Path
 
 from avatar_core.backend import AvatarRequest, Size
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import FallbackChain, Outcome, Rung, TrailEntry
+from avatar_core.policy.settings import PolicySettings
+from avatar_core.policy.state import Policy
 from avatar_core.pool import BackendPool
+from avatar_core.second_try import may_do_better_now, stands_out
+from avatar_core.settings import Settings
 from renderer.clip_cache import StoredClips
 from renderer.film import Film, FilmScene, Presenter
+from renderer.journal import StoredJournal
 from renderer.segments import presenter_size
 from renderer.speech.narration import Narration
 from renderer.store import FileHashes, Store, content_key
 
 
 class Presenting:
-    """Makes the presenter's clip of a scene by the scene's chain of backends."""
+    """Makes the presenter's clip of each scene by the scene's chain of backends."""
 
     def __init__(
         self,
@@ -26,13 +33,20 @@ class Presenting:
         pool: BackendPool,
         store: Store,
         hashes: FileHashes,
+        settings: Settings,
         on_attempt: Callable[[str, TrailEntry], None],
     ) -> None:
         self._film = film
         self._pool = pool
         self._store = store
         self._hashes = hashes
+        self._settings = settings
         self._on_attempt = on_attempt
+        self._clips = StoredClips(store)
+        self._policy = Policy(policy_for(film, settings), journal=StoredJournal(store))
+        self._lock = threading.Lock()
+        self._began: dict[str, float] = {}
+        self._outcomes: dict[str, Outcome] = {}
 
     def present(
         self,
@@ -43,27 +57,75 @@ class Presenting:
     ) -> Outcome | None:
         """The clip and its trail; None where the scene shows nobody.
 
-        Raises `ChainError` when even the last rung failed.
+        A scene that is presented again keeps the trail of the first time. Raises `ChainError`
+        when even the last rung failed.
         """
-        size = presenter_size(self._film, scene)
-        if scene.presenter is None or size is None:
+        request = self._request(scene, narration)
+        if request is None or scene.presenter is None:
             return None
-        request = self._request(scene, scene.presenter, narration, size)
         chain = FallbackChain(
-            self._pool.rungs(scene.presenter.backends, scene.presenter.options),
-            cache=StoredClips(self._store),
-            health=self._pool.health,
+            self._rungs(scene.presenter),
+            policy=self._policy,
+            cache=self._clips,
             skip=self._fence,
             on_attempt=lambda entry: self._on_attempt(scene.id, entry),
         )
+        began = self._began.setdefault(scene.id, self._policy.clock())
         # Another process may be making the same clip: wait for it rather than pay as well.
         with (
             self._store.locked("chain", request.key, cancel),
             self._store.work_dir() as work,
         ):
-            return chain.run(request, work, cancel, on_progress)
+            outcome = chain.run(request, work, cancel, on_progress, scene=scene.id, began=began)
+        return self._remember(scene.id, outcome)
 
-    def _request(
+    def count_what_is_made(self, scenes: Sequence[tuple[FilmScene, Narration]]) -> None:
+        """The film's budget holds for the whole film: clips of earlier renders count as well."""
+        for scene, narration in scenes:
+            request = self._request(scene, narration)
+            if request is None or scene.presenter is None:
+                continue
+            for rung in self._rungs(scene.presenter):
+                key = rung.key(replace(request, options=rung.options))
+                clip = self._clips.find(key) if key is not None else None
+                if clip is not None:
+                    self._policy.budget.count(rung.name, clip.cost)
+                    break
+
+    def worth_another_try(self) -> list[str]:
+        """The scenes that fell back for a reason that has perhaps passed by now."""
+        return [
+            scene
+            for scene, outcome in self._outcomes.items()
+            if self._settings.second_try and may_do_better_now(outcome, self._policy)
+        ]
+
+    def out_of_look(self) -> list[str]:
+        """The scenes that must be made again for the film to keep one look."""
+        return [
+            scene
+            for scene, outcome in self._outcomes.items()
+            if self._settings.redo_earlier and stands_out(outcome, self._policy)
+        ]
+
+    def _remember(self, scene: str, outcome: Outcome) -> Outcome:
+        with self._lock:
+            before = self._outcomes.get(scene)
+            if before is not None:
+                outcome = replace(outcome, trail=(*before.trail, *outcome.trail))
+            self._outcomes[scene] = outcome
+            return outcome
+
+    def _rungs(self, presenter: Presenter) -> Sequence[Rung]:
+        return self._pool.rungs(presenter.backends, presenter.options)
+
+    def _request(self, scene: FilmScene, narration: Narration) -> AvatarRequest | None:
+        size = presenter_size(self._film, scene)
+        if scene.presenter is None or size is None:
+            return None
+        return self._request_of(scene, scene.presenter, narration, size)
+
+    def _request_of(
         self, scene: FilmScene, presenter: Presenter, narration: Narration, size: Size
     ) -> AvatarRequest:
         request = AvatarRequest(
@@ -98,14 +160,30 @@ class Presenting:
             return None
 
     def _fence(self, rung: Rung, request: AvatarRequest) -> str | None:
-        """Why the film's limits forbid a rung, None where they don't."""
         del request
-        limits, can = self._film.limits, rung.open().capabilities
-        if can.uploads and not limits.allow_upload:
-            return "it sends the face and the voice out, which limits.allow_upload forbids"
-        if can.costs_money and limits.max_cost is not None:
-            return (
-                f"it costs money, and this version cannot hold it to limits.max_cost "
-                f"({limits.max_cost:g})"
-            )
+        return upload_fence(rung, self._film, self._settings)
+
+
+def upload_fence(rung: Rung, film: Film, settings: Settings) -> str | None:
+    """Why a rung may not be used although it works: it would send a face and a voice out."""
+    if not rung.open().capabilities.uploads:
         return None
+    for allowed, name in (
+        (film.limits.allow_upload, "limits.allow_upload"),
+        (settings.allow_upload, "the setting allow_upload"),
+    ):
+        if not allowed:
+            return f"it sends the face and the voice out, which {name} forbids"
+    return None
+
+
+def policy_for(film: Film, settings: Settings) -> PolicySettings:
+    """The policy's settings for one film: a script can lower what may be spent, not raise it."""
+    policy, wanted = settings.policy, film.limits.max_cost
+    if wanted is None:
+        return policy
+    most = Decimal(str(wanted))
+    if policy.budget.max_cost is not None:
+        most = min(most, policy.budget.max_cost)
+    budget = policy.budget.model_copy(update={"max_cost": most})
+    return policy.model_copy(update={"budget": budget})

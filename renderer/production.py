@@ -94,6 +94,7 @@ class Production:
             SceneCut(film, *parts)
             for parts in zip(film.scenes, timeline.scenes, narrations, strict=True)
         ]
+        self._presenting.count_what_is_made(list(zip(film.scenes, narrations, strict=True)))
         sound, made = self._sound_and_scenes(drafts, timeline)
         delivery = self._deliver(made, sound, timeline, target)
         missed = missed_loudness(film, delivery.loudness)
@@ -118,7 +119,20 @@ class Production:
         sound = self._side_by_side(work, [None, *numbers])[0]
         if sound is None:
             raise RuntimeError("the sound was not made")
+        self._make_again(drafts, made)
         return sound, [made[number] for number in numbers]
+
+    def _make_again(self, drafts: Sequence[SceneCut], made: dict[int, MadeScene]) -> None:
+        """Scenes that fell for a passing reason, once; then those that stand out of the look."""
+
+        def again(number: int) -> None:
+            made[number] = self._make_scene(drafts[number], before=made[number])
+
+        numbers = {draft.scene.id: number for number, draft in enumerate(drafts)}
+        self._side_by_side(again, [numbers[s] for s in self._presenting.worth_another_try()])
+        # Each round may make the film fall further, at most once for every backend.
+        while standing_out := self._presenting.out_of_look():
+            self._side_by_side(again, [numbers[s] for s in standing_out])
 
     def _side_by_side(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``work`` on every item by the executor; the first real failure stops the rest."""
@@ -181,13 +195,15 @@ class Production:
         tell(1.0, "")
         return sound
 
-    def _make_scene(self, draft: SceneCut) -> MadeScene:
+    def _make_scene(self, draft: SceneCut, before: MadeScene | None = None) -> MadeScene:
         self._cancel.check()
         scene = draft.scene
         tell = self._tell.stage(scene.id, "avatar")
         outcome = self._presenting.present(scene, draft.narration, self._cancel, tell)
         tell(1.0, "")
         clip = outcome.clip if outcome else None
+        if before is not None and clip == before.cut.clip:
+            return replace(before, outcome=outcome)
         cut = replace(draft, clip=clip, visual=self._visuals.of(draft).video)
         compose = self._tell.stage(scene.id, "segment")
         with self._in_script(scene):

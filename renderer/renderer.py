@@ -154,7 +154,7 @@ class SmartVideoRenderer:
         narrator = Narrator(self._plugins.engines, store, self._hashes)
 
         def presenting(on_attempt: Callable[[str, TrailEntry], None]) -> Presenting:
-            return Presenting(film, pool, store, self._hashes, on_attempt)
+            return Presenting(film, pool, store, self._hashes, self.settings, on_attempt)
 
         executor = ThreadPoolExecutor(self._worker_count(), thread_name_prefix="scene")
         try:

@@ -61,6 +61,7 @@ def presenter_event(scene: str, entry: TrailEntry) -> AttemptEnded:
         started=entry.started,
         attempt=entry.attempt,
         step=entry.step,
+        passing=entry.passing,
         cost=float(entry.cost.amount),
         currency=entry.cost.currency,
     )

@@ -16,7 +16,7 @@ MOST_SECONDS_BETWEEN_CHECKS = 60.0
 class Admission:
     """``refusal`` says in words why no call is let through. ``probe`` says that the caller holds
     the one trial of a half-open breaker: it must ask for the backend's health anew, and must end
-    with `Breaker.succeeded`, `failed` or `released`."""
+    with `Breaker.succeeded`, `failed`, `answered` or `released` and ``probe=True``."""
 
     refusal: str | None = None
     probe: bool = False
@@ -60,36 +60,36 @@ class Breaker:
             self._probing = self._open_until is not None
             return Admission(probe=self._probing)
 
-    def succeeded(self, seconds: float = 0.0) -> None:
+    def succeeded(self, seconds: float = 0.0, *, probe: bool = False) -> None:
         """The call delivered; ``seconds`` is how long it took."""
         slow = self._settings.slow
         if slow is not None and seconds > slow:
-            self.failed(f"It took {seconds:.0f} s; more than {slow:g} s count as a failure.")
+            why = f"It took {seconds:.0f} s; more than {slow:g} s count as a failure."
+            self.failed(why, probe=probe)
             return
         with self._lock:
-            self._failures = self._openings = 0
-            self._open_until = None
-            self._probing = False
             self._proven = True
+            self._close(probe)
 
-    def failed(self, why: str, *, called: bool = True) -> None:
+    def failed(self, why: str, *, probe: bool = False, called: bool = True) -> None:
         """The call failed in a way that counts. ``called`` is False for a failed health check."""
         with self._lock:
+            if self._is_late(probe):
+                return
             self._failures += 1
-            if self._probing or self._failures >= self._settings.failures:
+            if probe or self._failures >= self._settings.failures:
                 self._open(why, self._cool_down(called))
 
-    def released(self) -> None:
+    def released(self, *, probe: bool = False) -> None:
         """The call ended and says nothing about the backend's state."""
         with self._lock:
-            self._probing = False
+            self._probing = self._probing and not probe
 
-    def answered(self) -> None:
+    def answered(self, *, probe: bool = False) -> None:
         """The backend refused this one request, so it is alive: that closes a half-open breaker."""
         with self._lock:
-            if self._probing:
-                self._failures = self._openings = 0
-                self._open_until, self._probing = None, False
+            if probe:
+                self._close(probe)
 
     def open_for(self, seconds: float, why: str) -> None:
         """Stay open for ``seconds``: the backend itself asked for that pause."""
@@ -97,7 +97,17 @@ class Breaker:
             until = self._clock() + seconds
             if self._open_until is None or until > self._open_until:
                 self._open_until, self._why = until, why
-            self._probing = False
+
+    def _close(self, probe: bool) -> None:
+        if self._is_late(probe):
+            return
+        self._failures = self._openings = 0
+        self._open_until = None
+        self._probing = False
+
+    def _is_late(self, probe: bool) -> bool:
+        """News of a call that began before the breaker opened: the probe decides, not they."""
+        return self._open_until is not None and not probe
 
     def _open(self, why: str, seconds: float) -> None:
         # A pause that the backend asked for is never cut short.

@@ -39,6 +39,12 @@ class Limiter:
         self._queue: deque[object] = deque()
         self._running = 0
         self._starts: deque[float] = deque()
+        self._held_until = -math.inf
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody begin for ``seconds``: the backend asked for a pause."""
+        with self._lock:
+            self._held_until = max(self._held_until, self._clock() + seconds)
 
     def acquire(self, until: float, cancel: CancelToken) -> str | None:
         """Wait for a turn; then None, and `release` must follow. A sentence where the turn does
@@ -54,9 +60,9 @@ class Limiter:
                         self._begin()
                         return None
                 left = until - self._clock()
-                if left <= 0 or (self._window_is_full() and wait > left):
-                    return "its turn did not come in the scene's time: it is limited"
-                self._clock.sleep(min(wait, left), cancel)
+                if left <= 0 or wait > left:
+                    return "its turn does not come in the time that the scene has left"
+                self._clock.sleep(wait, cancel)
         finally:
             with self._lock:
                 self._queue.remove(ticket)
@@ -73,6 +79,9 @@ class Limiter:
 
     def _wait(self, ticket: object) -> float:
         """Seconds until it is worth looking again; 0 when it is this ticket's turn."""
+        held = self._held_until - self._clock()
+        if held > 0:
+            return held
         most = 1 if self._alone() else self._concurrency
         if self._queue[0] is not ticket or self._running >= most:
             return _POLL_SECONDS
@@ -82,10 +91,6 @@ class Limiter:
         if wait <= 0:
             self._starts.popleft()
         return max(0.0, wait)
-
-    def _window_is_full(self) -> bool:
-        with self._lock:
-            return self._starts_allowed is not None and len(self._starts) >= self._starts_allowed
 
     def _spread(self, per_minute: float) -> float:
         return _WINDOW_SECONDS * max(1, math.floor(per_minute)) / per_minute

@@ -50,11 +50,13 @@ class BreakerSettings(_Section):
 
 class BudgetSettings(_Section):
     """``max_cost`` is for one film, in ``currency``. ``allow_unknown_price`` None: only where
-    nothing is limited."""
+    nothing is limited. ``reorder_lost`` orders again where a paid order got no answer and the
+    service cannot be asked for it, at the risk of paying twice."""
 
     max_cost: Money | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
     allow_unknown_price: bool | None = None
+    reorder_lost: bool = False
 
 
 class BackendPolicy(_Section):

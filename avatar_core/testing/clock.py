@@ -16,6 +16,8 @@ T = TypeVar("T")
 class _Abandoned(BaseException):
     """Unwinds work that sleeps past its limit; no ``except Exception`` in between catches it."""
 
+    is_virtual_time = True
+
 
 class VirtualClock:
     """A `Clock` whose seconds pass by `sleep` and `advance` alone.

@@ -19,7 +19,7 @@ from avatar_core.settings import (
     load_settings,
     parse_assignments,
 )
-from avatar_core.settings_layers import nested, variable_for
+from avatar_core.settings_layers import OPEN_TABLES, nested, variable_for
 
 
 def read(
@@ -232,10 +232,18 @@ def test_a_text_that_is_no_assignment_is_refused(text: str) -> None:
         parse_assignments([text])
 
 
+_NUMBERS = ("retry", "deadline", "breaker", "budget")
+_VALUES = {
+    "workers": "3", "use_ai_avatar": "false", "on_degraded": "fail", "affinity": "film",
+    "redo_earlier": "true", "second_try": "false", "allow_upload": "false", "report": "false",
+    "budget.currency": "EUR", "budget.allow_unknown_price": "false",
+    "budget.reorder_lost": "true",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("key", sorted(known_keys(Settings) - OPEN_TABLES))
 def test_every_setting_can_be_given_in_every_way(tmp_path: Path, key: str) -> None:
-    values = {"workers": "3", "use_ai_avatar": "false", "on_degraded": "fail"}
-    value = values.get(key, "draft")
+    value = _VALUES.get(key, "7" if key.partition(".")[0] in _NUMBERS else "draft")
     ways = [
         read(tmp_path, env={variable_for(key): value}),
         read(tmp_path, overrides={key: value}),

@@ -1,0 +1,129 @@
+"""What the chains of one film share: breakers, limits, money, time and what was found out."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from avatar_core.backend import AvatarBackend
+from avatar_core.clock import Clock, SystemClock
+from avatar_core.errors import AvatarError
+from avatar_core.health import HealthChecks
+from avatar_core.journal import Journal, MemoryJournal
+from avatar_core.policy.affinity import Look
+from avatar_core.policy.breaker import Breaker
+from avatar_core.policy.budget import Budget
+from avatar_core.policy.deadline import FilmDeadline, SceneDeadline
+from avatar_core.policy.ladder import Ladder
+from avatar_core.policy.limits import Limiter
+from avatar_core.policy.retry import Backoff
+from avatar_core.policy.settings import PolicySettings
+
+T = TypeVar("T")
+
+
+class Policy:
+    """The state of one run; every part of it is safe to use from several threads.
+
+    ``random`` is where jitter comes from; ``journal`` keeps remote jobs over processes. The
+    film's time begins with its first scene.
+    """
+
+    def __init__(
+        self,
+        settings: PolicySettings | None = None,
+        *,
+        clock: Clock | None = None,
+        source: random.Random | None = None,
+        journal: Journal | None = None,
+        health: HealthChecks | None = None,
+    ) -> None:
+        self.settings = settings or PolicySettings()
+        self.clock = clock or SystemClock()
+        self.source = source or random.SystemRandom()
+        self.journal = journal or MemoryJournal()
+        self.health = health or HealthChecks(limit=self.settings.deadline.check, clock=self.clock)
+        self.backoff = Backoff(self.settings.retry, self.source)
+        self.look = Look(self.settings.affinity)
+        limits = {name: p.max_cost for name, p in self.settings.policies.items()}
+        self.budget = Budget(
+            self.settings.budget, {n: most for n, most in limits.items() if most is not None}
+        )
+        self._lock = threading.Lock()
+        self._film: FilmDeadline | None = None
+        self._breakers: dict[str, Breaker] = {}
+        self._limiters: dict[str, Limiter] = {}
+        self._ladders: dict[str, Ladder] = {}
+        self._closed: dict[str, str] = {}
+        self._billed: set[tuple[str, str]] = set()
+
+    def scene(self) -> SceneDeadline:
+        """The time of a scene whose turn is now."""
+        with self._lock:
+            if self._film is None:
+                self._film = FilmDeadline(self.settings.deadline, self.clock)
+            return self._film.scene()
+
+    def attempts(self, rung: str) -> int:
+        """How many calls with the same request a rung gets."""
+        return self.settings.of(rung).attempts or self.settings.retry.attempts
+
+    def attempt_seconds(self, rung: str) -> float:
+        """How long one call of a rung may take."""
+        return self.settings.of(rung).attempt_seconds or self.settings.deadline.attempt
+
+    def breaker(self, rung: str) -> Breaker:
+        def make() -> Breaker:
+            slow = self.settings.of(rung).slow
+            own = {} if slow is None else {"slow": slow}
+            return Breaker(self.settings.breaker.model_copy(update=own), self.clock)
+
+        return self._kept(self._breakers, rung, make)
+
+    def limiter(self, rung: str, backend: AvatarBackend) -> Limiter:
+        own, can = self.settings.of(rung), backend.capabilities
+        allowed = [n for n in (own.concurrency, can.concurrency) if n is not None]
+        # Whether a service is there, and the key is good, one scene finds out for all.
+        is_remote = can.needs_network or can.costs_money
+        breaker = self.breaker(rung)
+
+        def make() -> Limiter:
+            return Limiter(
+                self.clock,
+                concurrency=min(allowed) if allowed else None,
+                per_minute=own.per_minute,
+                alone=lambda: is_remote and breaker.unproven,
+            )
+
+        return self._kept(self._limiters, rung, make)
+
+    def ladder(self, rung: str) -> Ladder:
+        return self._kept(self._ladders, rung, Ladder)
+
+    def close(self, rung: str, failure: AvatarError) -> None:
+        """No call of ``rung`` can succeed in this run any more."""
+        with self._lock:
+            self._closed.setdefault(rung, failure.message)
+
+    def closed(self, rung: str) -> str | None:
+        """Why ``rung`` is closed for the run, None where it is not."""
+        with self._lock:
+            why = self._closed.get(rung)
+        return None if why is None else f"it is closed for this run: {why}"
+
+    def bill(self, rung: str, request: str) -> None:
+        """``rung`` has been paid for ``request`` (a key) and has not delivered."""
+        with self._lock:
+            self._billed.add((rung, request))
+
+    def billed(self, rung: str, request: str) -> bool:
+        with self._lock:
+            return bool(request) and (rung, request) in self._billed
+
+    def _kept(self, parts: dict[str, T], name: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in parts:
+                parts[name] = make()
+            return parts[name]
