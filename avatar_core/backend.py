@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from avatar_core.cancel import CancelToken
+from avatar_core.clock import Clock, SystemClock
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.secrets import scrub
 
@@ -156,7 +156,8 @@ class Job:
         if job.remote_id is None:                       # else: a job that runs already
             reference = job.order()                     # on disk before anything is sent
             job.remote_id = create(..., reference)      # on disk before it is waited for
-        poll(job.remote_id)
+        while not is_done(job.remote_id):
+            job.wait(3.0)
 
     ``job.remote_id = None`` says that the remote job has failed for good or is no longer there.
     """
@@ -172,12 +173,12 @@ class Job:
         remote_id: str | None = None,
         reference: str = "",
         on_order: Callable[[], None] = _ignore_order,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self.work_dir = work_dir
         self.deadline = deadline
         self.cancel = cancel or CancelToken()
-        self.clock = clock
+        self.clock = clock or SystemClock()
         self._on_progress = on_progress
         self._on_remote_id = on_remote_id
         self._remote_id = remote_id
@@ -207,6 +208,19 @@ class Job:
     def remaining(self) -> float | None:
         """Seconds left before the deadline (never negative), None without one."""
         return None if self.deadline is None else max(0.0, self.deadline - self.clock())
+
+    def wait(self, seconds: float) -> None:
+        """Pause, between two looks at a remote job for example; stops if the user cancelled.
+
+        Raises `AvatarError` (timeout) as soon as the deadline has come.
+        """
+        left = self.remaining
+        self._check()
+        if left is not None and left <= seconds:
+            self.clock.sleep(left, self.cancel)
+            raise AvatarError(Category.TIMEOUT, "It was not ready in the time it had.")
+        self.clock.sleep(seconds, self.cancel)
+        self._check()
 
     def order(self) -> str:
         """Note that a remote job is about to be created; call it right before the request is sent.

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from avatar_core import events, hookspecs
 from avatar_core.errors import Category
+from avatar_core.policy.table import TABLE
 from avatar_core.settings import Settings, known_keys, load_settings
 from avatar_core.settings_layers import AS_THEY_ARE, ENVIRONMENT_ONLY, OPEN_TABLES, variable_for
 from support_house import ROOT, code_blocks, documents, read, table_keys
@@ -147,3 +148,11 @@ def _prose(text: str) -> str:
 def _sections(file: Path) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", _prose(file.read_text(encoding="utf-8")), flags=re.M)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("category", Category)
+def test_the_page_on_failure_shows_the_table_as_it_is(category: Category) -> None:
+    decision = TABLE[category]
+    columns = (decision.retry, decision.step_down, decision.counts, decision.closes)
+    cells = " | ".join("yes" if yes else "no" for yes in (*columns, decision.passing))
+    assert f"| `{category}` | {cells} |" in read("docs/failure.md")
