@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,15 @@ def show_result(
     console.print("What fell back, and why:" if fallbacks else "Nothing fell back.")
     for line in fallbacks:
         console.print(f"  {printable(line)}", style="yellow")
+    if any(entry.passing for scene in result.scenes if scene.degraded for entry in scene.trail):
+        console.print("Render again later: scenes that fell back are tried again, and only they.")
     for warning in _warnings(result):
         if warning not in already_said:
             console.print(f"Warning: {printable(warning)}", style="yellow")
     for path in result.captions:
         console.print(f"Captions: {printable(path)}")
+    if result.report is not None:
+        console.print(f"Report: {printable(result.report)}")
     for cost in result.costs:
         console.print(f"Cost: {cost.amount} {cost.currency}")
     console.print(f"{result.seconds:.1f} s of film, made in {took:.1f} s.")
@@ -78,9 +83,10 @@ def _fallbacks(result: RenderResult) -> Iterator[str]:
 def _passed_over(
     scene: str, attempts: Sequence[tuple[str, TrailEntry | SpeechAttempt]]
 ) -> Iterator[str]:
-    for name, attempt in attempts:
-        if attempt.category is not None or attempt.skipped:
-            yield f"{scene}: {name} {_reason(attempt)}"
+    reasons = [f"{name} {_reason(a)}" for name, a in attempts if a.category or a.skipped]
+    # Calls that failed alike are one line, or a film of many retries could not be read.
+    for reason, times in Counter(reasons).items():
+        yield f"{scene}: {reason}" + (f" ({times} times)" if times > 1 else "")
 
 
 def _reason(attempt: TrailEntry | SpeechAttempt) -> str:
