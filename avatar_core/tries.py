@@ -64,7 +64,7 @@ class Tries:
                 clip, pause = self._call()
                 if clip is not None or pause is None:
                     return clip
-                self._clock.sleep(pause, self._scene.cancel)
+                self._pause(pause)
         except BaseException:
             self._leave(None)
             raise
@@ -79,6 +79,12 @@ class Tries:
         else:
             self._policy.budget.count(self._rung, clip.cost)
 
+    def _pause(self, seconds: float) -> None:
+        if seconds >= 1:
+            text = f"{self._rung} failed and is asked again in {seconds:.0f} s"
+            self._scene.on_progress(0.0, text)
+        self._clock.sleep(seconds, self._scene.cancel)
+
     def _call(self) -> tuple[AvatarClip | None, float | None]:
         """A clip, or the pause before the next call, or neither."""
         scene = self._scene
@@ -88,6 +94,7 @@ class Tries:
             self._reserve()
             turn.require_health()
             began = self._clock()
+            self._scene.on_progress(0.0, f"asking {self._rung}")
             self._calls += 1
             self._same_calls += 1
             resumed = self._order.exists

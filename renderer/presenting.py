@@ -73,7 +73,7 @@ class Presenting:
         began = self._began.setdefault(scene.id, self._policy.clock())
         # Another process may be making the same clip: wait for it rather than pay as well.
         with (
-            self._store.locked("chain", request.key, cancel),
+            self._store.locked("chain", request.key, cancel, letters=4),
             self._store.work_dir() as work,
         ):
             outcome = chain.run(request, work, cancel, on_progress, scene=scene.id, began=began)

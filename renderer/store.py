@@ -178,14 +178,16 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
 
     @contextlib.contextmanager
-    def locked(self, kind: str, key: str, cancel: CancelToken) -> Iterator[None]:
+    def locked(
+        self, kind: str, key: str, cancel: CancelToken, *, letters: int = 2
+    ) -> Iterator[None]:
         """Hold a key against every other thread and process; waiting can be cancelled.
 
-        Keys that begin alike share a lock, so that the number of lock files stays small: never
-        take two of one kind at once.
+        Keys whose first ``letters`` are alike share a lock, so that the number of lock files
+        stays small: never take two of one kind at once, and use more letters for what takes long.
         """
         # The lock dies with its process, so a killed maker never blocks the next one.
-        lock = filelock.FileLock(self.root / "locks" / f"{kind}-{key[:2]}.lock")
+        lock = filelock.FileLock(self.root / "locks" / f"{kind}-{key[:letters]}.lock")
         while True:
             cancel.check()
             try:
