@@ -23,6 +23,7 @@ from renderer.assemble import check_target
 from renderer.film import Film
 from renderer.presenting import Presenting
 from renderer.production import Production, only_scenes
+from renderer.report.writing import reported
 from renderer.result import RenderResult, failed_event
 from renderer.script.models import Scene, VideoScript
 from renderer.script.resolve import ResolveDefaults, load_film
@@ -105,6 +106,7 @@ class SmartVideoRenderer:
             target = _target(film, output)
             check_target(target)
             result = self._produce(film, target, self._open_store())
+            result = reported(result, film, self._bus, self.settings.report)
         except Exception as failure:
             self._bus.emit(failed_event(failure))
             raise

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from avatar_core.errors import NO_ROOM, DiskFull, InputError
 from renderer.captions.cues import Cue
 from renderer.captions.graphemes import columns, joined
 from renderer.script.models import Captions
+from renderer.whole_file import write_whole
 
 _LINE_COLUMNS = 42
 
@@ -103,18 +101,9 @@ def _lines(cue: Cue) -> str:
 
 
 def _write_whole(target: Path, text: str) -> None:
-    draft: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".captions-", suffix=".part")
-        draft = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        draft.chmod(0o644)
-        os.replace(draft, target)
+        write_whole(target, text)
     except OSError as failure:
-        if draft is not None:
-            with contextlib.suppress(OSError):
-                draft.unlink()
         raise _as_told(failure, target) from failure
 
 

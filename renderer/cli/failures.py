@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FAILED, WRONG_INPUT, DEGRADED, CANCELLED_CODE = 1, 2, 3, 130
 _TOLD = ("category", "message", "advice", "seconds", "skipped", "cached")
-_TOLD_OF_BACKENDS = ("resumed", "started", "attempt", "step")
+_TOLD_OF_BACKENDS = ("resumed", "started", "attempt", "step", "passing")
 
 _REPORT = (
     "This is a bug, not a mistake of yours. Please report it with the file "

@@ -76,7 +76,7 @@ def test_a_failed_chain_tells_a_program_everything_about_every_rung() -> None:
     assert rung == {
         "name": "did", "category": "server", "message": "It broke.", "advice": "Wait.",
         "seconds": 2.0, "skipped": False, "cached": False, "resumed": True, "started": 1.5,
-        "attempt": 2, "step": 1, "cost": 0.5, "currency": "USD",
+        "attempt": 2, "step": 1, "passing": False, "cost": 0.5, "currency": "USD",
     }  # fmt: skip
     assert (engine["name"], engine["category"], engine["seconds"]) == ("edge", "timeout", 3.0)
     assert json.dumps([rung, engine])

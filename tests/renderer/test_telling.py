@@ -17,7 +17,7 @@ from renderer.telling import Telling, presenter_event, speech_event
 def test_an_attempts_event_carries_everything_that_its_trail_entry_knows() -> None:
     entry = TrailEntry(
         "did", Category.SERVER, "It broke.", "Wait.", 1.5, 2.0, Cost(Decimal("0.5"), "EUR"),
-        skipped=True, cached=True, resumed=True, attempt=3, step=2,
+        skipped=True, cached=True, resumed=True, attempt=3, step=2, passing=True,
     )  # fmt: skip
     event = presenter_event("hook", entry)
     same = [field.name for field in fields(TrailEntry) if field.name != "cost"]
