@@ -11,6 +11,7 @@ from avatar_core.lazy import exports
 
 if TYPE_CHECKING:
     from avatar_core.testing.clock import VirtualClock
+    from avatar_core.testing.conformance import AvatarBackendContract
     from avatar_core.testing.media import accept_any, fake_clip, judge_fakes
     from avatar_core.testing.remote_jobs import RemoteJob, RemoteJobs
     from avatar_core.testing.scripted import Call, ScriptedBackend, ScriptedOptions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "avatar_core.testing.clock": ["VirtualClock"],
+    "avatar_core.testing.conformance": ["AvatarBackendContract"],
     "avatar_core.testing.media": "accept_any fake_clip judge_fakes".split(),
     "avatar_core.testing.remote_jobs": "RemoteJob RemoteJobs".split(),
     "avatar_core.testing.scripted": "Call ScriptedBackend ScriptedOptions".split(),
@@ -36,6 +38,7 @@ _HOME = {
     ),
 }
 __all__ = [
+    "AvatarBackendContract",
     "Call",
     "RemoteJob",
     "RemoteJobs",

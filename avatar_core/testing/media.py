@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import wave
@@ -32,6 +33,8 @@ _RATE = 24_000
 _VOWELS = ((730, 1090), (530, 1840), (270, 2290), (570, 840), (300, 870))
 _SYLLABLE_SECONDS = 0.2
 _SYLLABLES_A_PHRASE = 6
+# After as many, vowels and pitches begin anew.
+_SYLLABLES_A_ROUND = 5 * _SYLLABLES_A_PHRASE
 # How much of a clip is missing that is too short (s), and at most which share of it.
 _MISSING_SECONDS, _MISSING_SHARE = 3.0, 2 / 3
 
@@ -68,7 +71,7 @@ def speech(path: Path, seconds: float = 1.0, rate: int = _RATE) -> Path:
     for number, start in enumerate(range(0, samples, length)):
         if number % (_SYLLABLES_A_PHRASE + 1) < _SYLLABLES_A_PHRASE:
             part = sound[start : start + length]
-            part += _syllable(number, length, rate)[: len(part)]
+            part += _syllable(number % _SYLLABLES_A_ROUND, length, rate)[: len(part)]
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
@@ -77,6 +80,7 @@ def speech(path: Path, seconds: float = 1.0, rate: int = _RATE) -> Path:
     return path
 
 
+@functools.lru_cache(maxsize=128)
 def _syllable(number: int, length: int, rate: int) -> NDArray[np.float64]:
     """A falling voice through the resonances of one vowel, louder in its middle."""
     import numpy as np
