@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from avatar_core.lazy import exports
 
 if TYPE_CHECKING:
+    from avatar_core.testing.chaos import ChaosBackend, Happening
     from avatar_core.testing.clock import VirtualClock
     from avatar_core.testing.conformance import AvatarBackendContract
     from avatar_core.testing.media import accept_any, fake_clip, judge_fakes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "avatar_core.testing.chaos": "ChaosBackend Happening".split(),
     "avatar_core.testing.clock": ["VirtualClock"],
     "avatar_core.testing.conformance": ["AvatarBackendContract"],
     "avatar_core.testing.media": "accept_any fake_clip judge_fakes".split(),
@@ -40,6 +42,8 @@ _HOME = {
 __all__ = [
     "AvatarBackendContract",
     "Call",
+    "ChaosBackend",
+    "Happening",
     "RemoteJob",
     "RemoteJobs",
     "ScriptedBackend",

@@ -200,6 +200,12 @@ def fake_clip(path: Path, seconds: float, kind: ClipKind = "moving") -> Path:
     return path
 
 
+def is_fake(path: Path) -> bool:
+    """Whether the file is a `fake_clip`."""
+    with path.open("rb") as stream:
+        return stream.read(len(_FAKE)) == _FAKE
+
+
 def accept_any(clip: AvatarClip, request: AvatarRequest) -> AvatarClip:
     """A `Validate` that looks at nothing: for chains whose clips are not the point."""
     del request

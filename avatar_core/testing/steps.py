@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from avatar_core.backend import FREE, AvatarClip, AvatarRequest, Cost, Job
 from avatar_core.clock import Clock, SystemClock
@@ -95,13 +95,18 @@ def hang() -> Step:
     cancellation of its job."""
 
     def step(turn: Turn) -> AvatarClip:
-        # The computer's clock cannot be asked to wait for ever; any number of moments will do.
-        moment = _LOOK_SECONDS if isinstance(turn.clock, SystemClock) else math.inf
-        while not turn.job.cancelled:
-            turn.clock.sleep(moment, turn.job.cancel)
-        raise Cancelled("cancelled")
+        wait_for_ever(turn.clock, turn.job)
 
     return step
+
+
+def wait_for_ever(clock: Clock, job: Job) -> NoReturn:
+    """Hang until the attempt's limit (virtual time) or its cancellation (real time)."""
+    # The computer's clock cannot be asked to wait for ever; any number of moments will do.
+    moment = _LOOK_SECONDS if isinstance(clock, SystemClock) else math.inf
+    while not job.cancelled:
+        clock.sleep(moment, job.cancel)
+    raise Cancelled("cancelled")
 
 
 def by_ambition(steps: dict[str, Step], otherwise: Step | None = None) -> Step:
