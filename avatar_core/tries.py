@@ -41,6 +41,7 @@ class Tries:
         self._asked = request
         self._request, self._step = policy.ladder(self._rung).lowered(self._backend, request)
         self._calls = self._same_calls = 0
+        self._resumed = False
         self._money: Reservation | None = None
         self._said: list[str] = []
         self._why_less = ""
@@ -97,7 +98,7 @@ class Tries:
             self._scene.on_progress(0.0, f"asking {self._rung}")
             self._calls += 1
             self._same_calls += 1
-            resumed = self._order.exists
+            self._resumed = self._order.exists
             try:
                 clip = self._generate()
             except AvatarError as failure:
@@ -105,34 +106,35 @@ class Tries:
                 failed = failure
             else:
                 turn.succeeded()
-                return self._told(clip, began, resumed), None
-        return None, self._after(failed, began, resumed)
+                return self._told(clip, began), None
+        return None, self._after(failed, began)
 
     def _generate(self) -> AvatarClip:
         reorder = self._policy.settings.budget.reorder_lost
         said = look_up(self._order, self._backend, self._request, self._clock, reorder=reorder)
         self._said += [said] if said else []
+        self._resumed = self._order.exists
         if not self._order.exists:
             # The job that was reserved nothing for is gone; a new one is ordered, and paid.
             self._reserve()
         seconds = min(self._policy.attempt_seconds(self._rung), self._scene.deadline.left)
         return self._attempt.run(self._request, self._order, seconds)
 
-    def _told(self, clip: AvatarClip, began: float, resumed: bool) -> AvatarClip:
+    def _told(self, clip: AvatarClip, began: float) -> AvatarClip:
         lowered = _what_was_lowered(self._asked, self._request)
         if lowered:
             why = f": {self._why_less}" if self._why_less else ""
             self._said.append(f"Made by {self._rung} with {lowered}{why}")
-        self._note(None, "delivered", began, resumed, cost=clip.cost)
+        self._note(None, "delivered", began, cost=clip.cost)
         return replace(clip, warnings=(*clip.warnings, *self._said))
 
-    def _after(self, failure: AvatarError, began: float, resumed: bool) -> float | None:
+    def _after(self, failure: AvatarError, began: float) -> float | None:
         if failure.category not in _UNKNOWN and not failure.unanswered:
             self._order.refused()
         pause = self._plan(failure)
         cost, said = (FREE, None) if pause is not None else self._leave(failure)
         message = f"{failure.message} {said}" if said else failure.message
-        self._note(failure, message, began, resumed, cost=cost)
+        self._note(failure, message, began, cost=cost)
         return pause
 
     def _plan(self, failure: AvatarError) -> float | None:
@@ -228,7 +230,6 @@ class Tries:
         failure: AvatarError | None,
         message: str,
         began: float,
-        resumed: bool,
         cost: Cost,
     ) -> None:
         self._scene.note(
@@ -240,7 +241,7 @@ class Tries:
                 started=began - self._scene.began,
                 seconds=self._clock() - began,
                 cost=cost,
-                resumed=resumed,
+                resumed=self._resumed,
                 attempt=self._calls,
                 step=self._step,
                 passing=failure is not None and TABLE[failure.category].passing,
