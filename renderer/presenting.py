@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
-from avatar_core.backend import AvatarRequest, Size
+from avatar_core.backend import AvatarClip, AvatarRequest
 from avatar_core.cancel import CancelToken
-from avatar_core.chain import FallbackChain, Outcome, Rung, TrailEntry
+from avatar_core.chain import ClipCache, FallbackChain, Outcome, Rung, TrailEntry
 from avatar_core.policy.settings import PolicySettings
 from avatar_core.policy.state import Policy
 from avatar_core.pool import BackendPool
@@ -19,9 +18,10 @@ from avatar_core.settings import Settings
 from renderer.clip_cache import StoredClips
 from renderer.film import Film, FilmScene, Presenter
 from renderer.journal import StoredJournal
-from renderer.segments import presenter_size
+from renderer.planning.paces import Paces
+from renderer.presenter_request import presenter_request
 from renderer.speech.narration import Narration
-from renderer.store import FileHashes, Store, content_key
+from renderer.store import FileHashes, Store
 
 
 class Presenting:
@@ -43,6 +43,7 @@ class Presenting:
         self._settings = settings
         self._on_attempt = on_attempt
         self._clips = StoredClips(store)
+        self._paces = Paces(store)
         self._policy = Policy(policy_for(film, settings), journal=StoredJournal(store))
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
@@ -77,6 +78,7 @@ class Presenting:
             self._store.work_dir() as work,
         ):
             outcome = chain.run(request, work, cancel, on_progress, scene=scene.id, began=began)
+        self._paces.note(outcome, narration.seconds)
         return self._remember(scene.id, outcome)
 
     def count_what_is_made(self, scenes: Sequence[tuple[FilmScene, Narration]]) -> None:
@@ -85,12 +87,9 @@ class Presenting:
             request = self._request(scene, narration)
             if request is None or scene.presenter is None:
                 continue
-            for rung in self._rungs(scene.presenter):
-                key = rung.key(replace(request, options=rung.options))
-                clip = self._clips.find(key) if key is not None else None
-                if clip is not None:
-                    self._policy.budget.count(rung.name, clip.cost)
-                    break
+            made = already_made(self._rungs(scene.presenter), request, self._clips)
+            if made is not None:
+                self._policy.budget.count(made[0].name, made[1].cost)
 
     def worth_another_try(self) -> list[str]:
         """The scenes that fell back for a reason that has perhaps passed by now."""
@@ -120,48 +119,23 @@ class Presenting:
         return self._pool.rungs(presenter.backends, presenter.options)
 
     def _request(self, scene: FilmScene, narration: Narration) -> AvatarRequest | None:
-        size = presenter_size(self._film, scene)
-        if scene.presenter is None or size is None:
-            return None
-        return self._request_of(scene, scene.presenter, narration, size)
-
-    def _request_of(
-        self, scene: FilmScene, presenter: Presenter, narration: Narration, size: Size
-    ) -> AvatarRequest:
-        request = AvatarRequest(
-            portrait=presenter.portrait,
-            audio=narration.path,
-            duration=narration.seconds,
-            size=size,
-            fps=self._film.fps,
-            speaker=presenter.name,
-            text=scene.text or "",
-            language=scene.speech.voice.language,
-            words=narration.words,
-            phonemes=narration.phonemes,
-        )
-        return replace(request, key=self._key(request))
-
-    def _key(self, request: AvatarRequest) -> str:
-        """What the clip depends on; backend, options, size and fps are added by the chain."""
-        return content_key(
-            portrait=self._content_of(request.portrait),
-            audio=self._hashes(request.audio),
-            speaker=request.speaker,
-            language=request.language,
-            phonemes=[astuple(phoneme) for phoneme in request.phonemes],
-        )
-
-    def _content_of(self, portrait: Path | None) -> str | None:
-        try:
-            return None if portrait is None else self._hashes(portrait)
-        except OSError:
-            # Missing or unreadable: what to show instead is for the backend to say.
-            return None
+        return presenter_request(self._film, scene, narration, self._hashes)
 
     def _fence(self, rung: Rung, request: AvatarRequest) -> str | None:
         del request
         return upload_fence(rung, self._film, self._settings)
+
+
+def already_made(
+    rungs: Sequence[Rung], request: AvatarRequest, clips: ClipCache
+) -> tuple[Rung, AvatarClip] | None:
+    """The first rung whose clip for ``request`` is kept, and the clip."""
+    for rung in rungs:
+        key = rung.key(replace(request, options=rung.options))
+        clip = clips.find(key) if key is not None else None
+        if clip is not None:
+            return rung, clip
+    return None
 
 
 def upload_fence(rung: Rung, film: Film, settings: Settings) -> str | None:
