@@ -13,7 +13,7 @@ from avatar_core.errors import AvatarError, Category, EnvironmentFault, InputErr
 from avatar_core.health import HealthChecks
 from avatar_core.secrets import MASK, remember, scrub
 from avatar_core.settings import load_settings
-from support_backends import ScriptedBackend
+from avatar_core.testing import ScriptedBackend
 
 KEY = "k3y-of-the-service"
 SAID = f"403 for https://api.example.com/?key={KEY}"
