@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from avatar_core.backend import Cost
 from renderer.report.facts import Ending, Kind, Row, Try
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 @dataclass(slots=True)
@@ -65,9 +68,9 @@ def totals_of(rows: Sequence[Row]) -> list[Total]:
 
 
 def _alike(one: Try) -> tuple[object, ...]:
-    # A failure's message may hold times and numbers of this scene alone; what was left out has
-    # nothing else to tell it by.
-    message = one.message if one.ending is Ending.SKIPPED else None
+    # A message may hold times and prices of this scene alone. What was left out has nothing but
+    # its message to tell it by.
+    message = _NUMBER.sub("#", one.message) if one.ending is Ending.SKIPPED else None
     return one.kind, one.name, one.category, one.advice, one.passing, message
 
 

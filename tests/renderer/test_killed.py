@@ -67,5 +67,6 @@ def content(cache: Path) -> dict[str, bytes]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    known = {"film.json", "lan.png", "o.mp4", "o.srt", "o.vtt", "undisturbed", "disturbed"}
+    film = {"o.mp4", "o.srt", "o.vtt", "o.report.html"}
+    known = film | {"film.json", "lan.png", "undisturbed", "disturbed"}
     return [p.name for p in folder.iterdir() if p.name not in known and p.suffix != ".wav"]
