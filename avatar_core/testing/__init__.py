@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from avatar_core.testing.chaos import ChaosBackend, Happening
     from avatar_core.testing.clock import VirtualClock
     from avatar_core.testing.conformance import AvatarBackendContract
+    from avatar_core.testing.http_server import ScriptedServer
+    from avatar_core.testing.http_steps import Answer, Cut, Raw, Recorded, Silence, redirect
     from avatar_core.testing.media import accept_any, fake_clip, judge_fakes
     from avatar_core.testing.remote_jobs import RemoteJob, RemoteJobs
     from avatar_core.testing.scripted import Call, ScriptedBackend, ScriptedOptions
@@ -32,6 +34,8 @@ _HOME = {
     "avatar_core.testing.chaos": "ChaosBackend Happening".split(),
     "avatar_core.testing.clock": ["VirtualClock"],
     "avatar_core.testing.conformance": ["AvatarBackendContract"],
+    "avatar_core.testing.http_server": ["ScriptedServer"],
+    "avatar_core.testing.http_steps": "Answer Cut Raw Recorded Silence redirect".split(),
     "avatar_core.testing.media": "accept_any fake_clip judge_fakes".split(),
     "avatar_core.testing.remote_jobs": "RemoteJob RemoteJobs".split(),
     "avatar_core.testing.scripted": "Call ScriptedBackend ScriptedOptions".split(),
@@ -40,14 +44,20 @@ _HOME = {
     ),
 }
 __all__ = [
+    "Answer",
     "AvatarBackendContract",
     "Call",
     "ChaosBackend",
+    "Cut",
     "Happening",
+    "Raw",
+    "Recorded",
     "RemoteJob",
     "RemoteJobs",
     "ScriptedBackend",
     "ScriptedOptions",
+    "ScriptedServer",
+    "Silence",
     "Step",
     "Turn",
     "VirtualClock",
@@ -60,6 +70,7 @@ __all__ = [
     "fake_clip",
     "hang",
     "judge_fakes",
+    "redirect",
     "remote",
 ]
 
