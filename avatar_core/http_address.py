@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from urllib.parse import unquote, urljoin, urlsplit
 
 from pydantic import SecretStr
 
-from avatar_core.secrets import hide, reveal
+from avatar_core.secrets import hide, is_secret, reveal
 
 # User and password, or the whole value of the header Authorization.
 Auth = tuple[str, str | SecretStr] | str | SecretStr
@@ -86,3 +87,11 @@ def authorization(auth: Auth | None) -> dict[str, str]:
         # A key is often copied together with the end of its line.
         value = reveal(auth).strip()
     return {"Authorization": reveal(hide(value))}
+
+
+def plain_headers(headers: Mapping[str, str | SecretStr]) -> dict[str, str]:
+    """``headers`` as they are sent; what is secret in them is kept out of all messages."""
+    for name, value in headers.items():
+        if is_secret(name.replace("-", "_"), value):
+            hide(value)
+    return {name: str(reveal(value)) for name, value in headers.items()}
