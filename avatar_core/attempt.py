@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Cost, Job
 from avatar_core.cancel import CancelToken
-from avatar_core.clock import Clock
+from avatar_core.clock import Clock, Overrun
 from avatar_core.errors import (
+    ADVICE,
     NO_ROOM,
     AvatarError,
     Cancelled,
@@ -59,6 +61,10 @@ class Attempt:
         try:
             try:
                 clip = self.clock.call(lambda: self._generate(request, job), limit, self.cancel)
+            except Overrun as failure:
+                if seconds is None or failure.seconds != limit:
+                    raise
+                raise Overrun(seconds) from None
             finally:
                 job.finish()
             return self.validate(replace(clip, backend=self.name), request)
@@ -72,14 +78,15 @@ class Attempt:
 
     def _job(self, folder: Path, order: Order | None, seconds: float | None) -> Job:
         order = order or Order()
+        reference = order.reference
         return Job(
             folder,
             deadline=None if seconds is None else self.clock() + seconds,
             cancel=self.cancel,
             on_progress=self.on_progress,
-            on_remote_id=order.named,
+            on_remote_id=lambda name: order.named(name, reference),
             remote_id=order.remote_id,
-            reference=order.reference,
+            reference=reference,
             on_order=order.placed,
             clock=self.clock,
         )
@@ -98,9 +105,7 @@ def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except (AvatarError, EnvironmentFault) as failure:
-        failure.args = (scrub(str(failure)),)
-        failure.message = scrub(failure.message)
-        failure.advice = failure.advice and scrub(failure.advice)
+        _tidy(failure)
         raise
     except InputError as failure:
         raise AvatarError(Category.INVALID_INPUT, scrub(str(failure))) from failure
@@ -114,9 +119,46 @@ def contained(name: str, cancel: CancelToken | None = None) -> Iterator[None]:
         if isinstance(failure, OSError) and failure.errno in NO_ROOM:
             raise DiskFull from failure
         log.debug("the backend %s failed with an exception of its own", name, exc_info=True)
-        raise AvatarError(
-            Category.BACKEND_BUG, scrub(f"{type(failure).__name__}: {failure}".rstrip(": "))
-        ) from failure
+        text = f"{type(failure).__name__}: {_words(failure)}".rstrip(": ")
+        raise AvatarError(Category.BACKEND_BUG, scrub(text)) from failure
+
+
+def _tidy(failure: AvatarError | EnvironmentFault) -> None:
+    """Make what a backend raised fit for decisions and eyes: its author may have given an
+    exception for a message or a text for a number, or not have called the constructor."""
+    failure.message = scrub(_words(getattr(failure, "message", failure)))
+    advice = getattr(failure, "advice", None)
+    if isinstance(failure, AvatarError):
+        known = {"status": None, "billed": False, "unanswered": False, **vars(failure)}
+        vars(failure).update(known)
+        failure.category = _category(known.get("category"))
+        failure.retry_after = pause_asked(known.get("retry_after"))
+        advice = advice or ADVICE[failure.category]
+    failure.advice = advice and scrub(_words(advice))
+    failure.args = (scrub(_words(failure)),)
+
+
+def _category(value: object) -> Category:
+    try:
+        return Category(value)  # type: ignore[arg-type]
+    except ValueError:
+        return Category.BACKEND_BUG
+
+
+def pause_asked(value: object) -> float | None:
+    """Seconds that a service asked to be left alone for; None for what is no such number."""
+    try:
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def _words(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return type(value).__name__
 
 
 def _as_clip(result: object) -> AvatarClip:
@@ -124,6 +166,8 @@ def _as_clip(result: object) -> AvatarClip:
         raise TypeError(f"generate returned {type(result).__name__} instead of AvatarClip")
     _require(result, "cost", Cost)
     _require(result, "warnings", tuple)
+    if result.cost.amount < 0:
+        raise ValueError(f"the clip's cost is {result.cost.amount}")
     # A clip that was made, and perhaps paid for, is not thrown away for a text in place of a path.
     return replace(
         result, path=Path(result.path), warnings=tuple(scrub(str(w)) for w in result.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -71,6 +72,13 @@ class Cost:
 
     amount: Decimal = Decimal(0)
     currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        # A price out of JSON is a float, and those do not add up with decimals.
+        if not isinstance(self.amount, Decimal):
+            object.__setattr__(self, "amount", Decimal(str(self.amount)))
+        if not self.amount.is_finite():
+            raise ValueError(f"{self.amount} is no price")
 
     def __add__(self, other: Cost) -> Cost:
         if not self.amount:
@@ -185,10 +193,12 @@ class Job:
         self._reference = reference
         self._on_order = on_order
         self._over = False
+        self._lock = threading.Lock()
 
     def finish(self) -> None:
         """The attempt is over: a thread that it left behind is heard no more, and stopped."""
-        self._over = True
+        with self._lock:
+            self._over = True
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Report how far the attempt is (0-1) and stop here if the work was cancelled."""
@@ -226,10 +236,14 @@ class Job:
         """Note that a remote job is about to be created; call it right before the request is sent.
 
         Returns the reference to send along (letters, digits and a hyphen, at most 40), by which
-        `AvatarBackend.find` can look the job up when its answer gets lost.
+        `AvatarBackend.find` can look the job up when its answer gets lost. Raises `AvatarError`
+        where the job that this attempt went on with, or ordered, had to be paid: a second one is
+        the next attempt's, which is weighed against the budget again.
         """
-        self._check()
-        self._on_order()
+        # Not while `finish` runs: an order is either known to it or not made at all.
+        with self._lock:
+            self._check()
+            self._on_order()
         return self._reference
 
     @property
@@ -239,8 +253,10 @@ class Job:
     @remote_id.setter
     def remote_id(self, value: str | None) -> None:
         # Kept even after the attempt is over: an answer that comes late names a job that runs.
-        self._on_remote_id(value)
-        self._remote_id = value
+        # That one is dead is not: by then the next attempt may have ordered another.
+        if not self._over or value is not None:
+            self._on_remote_id(value)
+            self._remote_id = value
         if self._over:
             raise Cancelled("the attempt is over")
 

@@ -72,11 +72,11 @@ class FallbackChain:
             self.policy.clock() if began is None else began,
             scene,
         )
-        for rung in self.rungs:
+        for place, rung in enumerate(self.rungs):
             here.cancel.check()
             clip = RungRun(self._tools, here, rung, is_last=rung is self.rungs[-1]).run()
             if clip is not None:
-                passed = [r.name for r in self.rungs[: self.rungs.index(rung)]]
+                passed = [r.name for r in self.rungs[:place]]
                 self.policy.look.fell(scene, passed, rung.name)
                 cached = here.trail[-1].cached
                 return Outcome(clip, tuple(here.trail), bool(passed), cached)
@@ -84,17 +84,16 @@ class FallbackChain:
 
 
 def _ending_at_last(rungs: Sequence[Rung], last: Rung | None) -> tuple[Rung, ...]:
-    ordered = {rung.name: rung for rung in reversed(rungs)}
-    kept: list[Rung] = []
+    # The first of a name counts: a rung that has failed fails again.
+    kept: dict[str, Rung] = {}
     for rung in rungs:
-        # The first of a name counts: a rung that has failed fails again.
-        if rung is ordered[rung.name]:
-            kept.append(rung)
+        kept.setdefault(rung.name, rung)
         if rung.name == LAST_RUNG:
-            return tuple(kept)
+            return tuple(kept.values())
     if last is None:
         raise ValueError(f"a chain ends at {LAST_RUNG!r}: name it or give it as last")
-    return (*kept, last)
+    kept.pop(last.name, None)
+    return (*kept.values(), last)
 
 
 def _never(rung: Rung, request: AvatarRequest) -> None:

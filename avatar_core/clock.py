@@ -22,7 +22,8 @@ class Overrun(AvatarError):
     """Work that had not ended in its time; it was left behind."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(Category.TIMEOUT, f"It did not come back within {seconds:g} s.")
+        super().__init__(Category.TIMEOUT, f"It did not come back within {round(seconds, 2):g} s.")
+        self.seconds = seconds
 
 
 class Clock(Protocol):
@@ -60,7 +61,8 @@ class SystemClock:
 
     def sleep(self, seconds: float, cancel: CancelToken | None = None) -> None:
         token = cancel or CancelToken()
-        token.wait(max(0.0, seconds))
+        # More than this the system refuses to wait; it is about 292 years.
+        token.wait(min(threading.TIMEOUT_MAX, max(0.0, seconds)))
         token.check()
 
     def call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -9,7 +10,10 @@ from dataclasses import replace
 
 from avatar_core.backend import FREE, Cost
 from avatar_core.clock import Clock, SystemClock
+from avatar_core.errors import AvatarError, Category, EnvironmentFault
 from avatar_core.journal import JobRecord, Journal, MemoryJournal
+
+log = logging.getLogger(__name__)
 
 _REFERENCE_KEY = 16
 _SYSTEM_RANDOM = random.SystemRandom()
@@ -18,8 +22,9 @@ _SYSTEM_RANDOM = random.SystemRandom()
 class Order:
     """What is known of one remote job; every change is on disk before the call returns.
 
-    ``key`` None keeps the record in memory alone. After `close`, an answer that comes late is
-    still written down and handed to ``on_late``, because the job it names may run and cost.
+    ``key`` None keeps the record in memory alone. ``paid`` says that a job costs money: then one
+    is ordered for each `begin`, and no more. After `close`, an answer that comes late is still
+    written down and handed to ``on_late``, because the job it names may run and cost.
     """
 
     def __init__(
@@ -31,17 +36,20 @@ class Order:
         scene: str = "",
         clock: Clock | None = None,
         source: random.Random | None = None,
+        paid: bool = False,
         on_late: Callable[[str], None] = lambda remote_id: None,
     ) -> None:
         self._journal = journal if journal is not None and key else MemoryJournal()
         self._key = key or "-"
-        self._backend = backend
+        self.backend = backend
         self._scene = scene
         self._clock = clock or SystemClock()
         self._source = source or _SYSTEM_RANDOM
+        self._paid = paid
         self._on_late = on_late
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._begun = False
+        self._stopped: set[str | None] = set()
         self._record = self._journal.find(self._key)
         self.expected = FREE if self._record is None else self._record.cost
         self.reference = self._record.reference if self._record else self._new_reference()
@@ -65,32 +73,38 @@ class Order:
         """When it was sent, in seconds since 1970."""
         return self._record.at if self._record else 0.0
 
-    @property
-    def was_cancelled(self) -> bool:
-        return self._record is not None and self._record.state == "cancelled"
-
     def begin(self, expected: Cost) -> None:
         """A new job may be ordered now; ``expected`` is its price."""
-        if self._record is None:
-            self.expected = expected
-            self.reference = self._new_reference()
+        with self._lock:
+            if self._record is None:
+                self.expected = expected
+                self.reference = self._new_reference()
+                self._begun = True
 
     def placed(self) -> None:
-        """The order is about to be sent."""
+        """The order is about to be sent; raises `AvatarError` where it would be paid for without
+        having been allowed."""
         with self._lock:
-            self._write(self._new_record())
+            if self._paid and not self._begun:
+                raise AvatarError(
+                    Category.SERVER,
+                    "The job that was paid for is gone, and another one is not ordered unasked.",
+                )
+            record = self._new_record()
+            self._journal.write(record)
+            self._record, self._begun = record, False
 
-    def named(self, remote_id: str | None) -> None:
-        """The service said which job it is; None: there is none, or none any more."""
+    def named(self, remote_id: str | None, reference: str | None = None) -> None:
+        """The service said which job it is; None: there is none, or none any more.
+
+        ``reference`` is that of the order which is answered, where it may be an older one.
+        """
         with self._lock:
-            late = self._closed
-            if remote_id is None:
-                self._forget()
-            else:
-                record = self._record or self._new_record()
-                self._write(replace(record, remote_id=remote_id, state="running"))
-        if late and remote_id is not None:
-            self._on_late(remote_id)
+            is_late = self._closed or reference not in (None, self.reference)
+            if not is_late:
+                self._name(remote_id)
+        if is_late and remote_id is not None:
+            self._hear_late(str(remote_id), reference)
 
     def refused(self) -> None:
         """The order certainly made no job."""
@@ -98,16 +112,27 @@ class Order:
             if self.is_unanswered:
                 self._forget()
 
-    def cancelled(self) -> None:
-        """The job was asked to stop, and may be there all the same."""
+    def to_stop(self, remote_id: str | None = None) -> str | None:
+        """The job that must be asked to stop now, by default the one that is known; each is told
+        once, to whoever asks first."""
         with self._lock:
-            if self._record is not None:
-                self._write(replace(self._record, state="cancelled"))
+            record = self._record
+            if record is not None and record.state == "cancelled":
+                self._stopped.add(record.remote_id)
+            wanted = remote_id or (record.remote_id if record else None)
+            if wanted is None or wanted in self._stopped:
+                return None
+            self._stopped.add(wanted)
+            if record is not None and record.remote_id == wanted:
+                self._record = replace(record, state="cancelled")
+                self._write_if_possible(self._record)
+            return wanted
 
-    def forget(self) -> None:
-        """The job is over, and nobody needs to know of it any more."""
+    def forget(self, remote_id: str | None = None) -> None:
+        """The job, or only the one of that name, is over: nobody needs to know of it any more."""
         with self._lock:
-            self._forget()
+            if remote_id in (None, self.remote_id):
+                self._forget()
 
     def close(self) -> None:
         """The rung's story is over; a thread that was left behind may still hear an answer."""
@@ -117,7 +142,7 @@ class Order:
     def _new_record(self) -> JobRecord:
         return JobRecord(
             key=self._key,
-            backend=self._backend,
+            backend=self.backend,
             reference=self.reference,
             state="ordered",
             at=self._clock.wall(),
@@ -125,9 +150,37 @@ class Order:
             scene=self._scene,
         )
 
-    def _write(self, record: JobRecord) -> None:
-        self._journal.write(record)
-        self._record = record
+    def _name(self, remote_id: str | None) -> None:
+        if remote_id is None:
+            self._forget()
+            return
+        # Known even if it cannot be written down: then it can be stopped at least.
+        self._record = replace(
+            self._record or self._new_record(), remote_id=str(remote_id), state="running"
+        )
+        self._journal.write(self._record)
+
+    def _hear_late(self, remote_id: str, reference: str | None) -> None:
+        """An answer that nobody waits for any more: its job is stopped, unless a later try has
+        found it meanwhile and goes on with it."""
+        nobody_else = True
+        try:
+            with self._lock:
+                now = self._journal.find(self._key)
+                if now is not None and now.reference == (reference or self.reference):
+                    nobody_else = now.remote_id != remote_id or now.state != "running"
+                    if now.remote_id is None:
+                        self._name(remote_id)
+        finally:
+            if nobody_else:
+                self._on_late(remote_id)
+
+    def _write_if_possible(self, record: JobRecord) -> None:
+        try:
+            self._journal.write(record)
+        except (OSError, EnvironmentFault) as failure:
+            # A job that runs on costs more than a line that is out of date.
+            log.warning("That a job is stopped could not be written down: %s", failure)
 
     def _forget(self) -> None:
         if self._record is not None:

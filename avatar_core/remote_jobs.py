@@ -20,21 +20,29 @@ STOP_SECONDS = 5.0
 
 
 def look_up(
-    order: Order, backend: AvatarBackend, request: AvatarRequest, clock: Clock, *, reorder: bool
+    order: Order,
+    backend: AvatarBackend,
+    request: AvatarRequest,
+    clock: Clock,
+    *,
+    reorder: bool,
+    seconds: float = FIND_SECONDS,
 ) -> str | None:
     """Settle an order whose answer was lost: afterwards its job is known, or there is none.
 
-    Returns a sentence for the user where an order had to be sent again without knowing. Raises
-    `PassedOver` where that could pay twice (``reorder`` allows it), `AvatarError` where the
-    service could not be asked just now.
+    It waits ``seconds`` for the answer. Returns a sentence for the user where an order had to be
+    sent again without knowing. Raises `PassedOver` where that could pay twice (``reorder`` allows
+    it), `AvatarError` (unanswered) where the service could not be asked just now.
     """
     if not order.is_unanswered:
         return None
     try:
-        with contained(backend.name):
-            found = clock.call(lambda: backend.find(request, order.reference), FIND_SECONDS)
+        with contained(order.backend):
+            found = clock.call(lambda: _find(backend, request, order.reference), seconds)
     except AvatarError as failure:
         if failure.category is not Category.UNSUPPORTED:
+            # Nothing was learnt of the order, whatever the failure says of the question.
+            failure.unanswered = True
             raise
         return _unknowable(order, backend, reorder)
     if found is None:
@@ -44,35 +52,38 @@ def look_up(
     return None
 
 
-def stop(order: Order, backend: AvatarBackend, clock: Clock) -> str | None:
-    """Ask the service, once a job, to stop what nobody waits for any more.
+def stop(
+    order: Order, backend: AvatarBackend, clock: Clock, remote_id: str | None = None
+) -> str | None:
+    """Ask the service, once a job, to stop what nobody waits for any more: the order's job, or
+    the one called ``remote_id`` of an older order.
 
     Returns a sentence where that failed: it is told, and hides nothing that went wrong before. A
     paid job stays in the journal: what it made may still be fetched.
     """
-    remote_id = order.remote_id
-    if remote_id is None or order.was_cancelled:
+    wanted = order.to_stop(remote_id)
+    if wanted is None:
         return None
-    order.cancelled()
-    said = stop_job(backend, remote_id, clock)
-    if said is None and not backend.capabilities.costs_money:
-        order.forget()
-    return said
-
-
-def stop_job(backend: AvatarBackend, remote_id: str, clock: Clock) -> str | None:
-    """Call `AvatarBackend.cancel`; a sentence where it failed."""
     try:
-        with contained(backend.name):
-            clock.call(lambda: backend.cancel(remote_id), STOP_SECONDS)
+        with contained(order.backend):
+            clock.call(lambda: backend.cancel(wanted), STOP_SECONDS)
     except (AvatarError, EnvironmentFault) as failure:
-        log.warning("The remote job of %s could not be stopped: %s", backend.name, failure.message)
+        log.warning("The remote job of %s could not be stopped: %s", order.backend, failure.message)
         return f"Its remote job could not be stopped: {failure.message}"
+    if not backend.capabilities.costs_money:
+        order.forget(wanted)
     return None
 
 
+def _find(backend: AvatarBackend, request: AvatarRequest, reference: str) -> str | None:
+    found: object = backend.find(request, reference)
+    if found is not None and not isinstance(found, str):
+        raise TypeError(f"find returned {type(found).__name__} instead of a remote id")
+    return found
+
+
 def _unknowable(order: Order, backend: AvatarBackend, reorder: bool) -> str:
-    sent = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(order.sent_at))
+    sent = _as_date(order.sent_at)
     if backend.capabilities.costs_money and not reorder:
         raise PassedOver(
             f"an order sent at {sent} got no answer, may have been paid, and the service cannot be "
@@ -80,3 +91,11 @@ def _unknowable(order: Order, backend: AvatarBackend, reorder: bool) -> str:
         )
     order.forget()
     return f"An order sent at {sent} got no answer; it was sent again."
+
+
+def _as_date(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    except (OverflowError, OSError, TypeError, ValueError):
+        # A journal is a file, and a file may have been written by anybody.
+        return "an unknown time"

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from avatar_core.attempt import Attempt, Validate, contained
-from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Capabilities
+from avatar_core.backend import (
+    FREE,
+    AvatarBackend,
+    AvatarClip,
+    AvatarRequest,
+    Capabilities,
+    Cost,
+)
 from avatar_core.errors import AvatarError, Category, EnvironmentFault
 from avatar_core.fitness import shortcoming
 from avatar_core.policy.state import Policy
@@ -17,7 +24,7 @@ from avatar_core.policy.table import TABLE
 from avatar_core.rung import ClipCache, Rung
 from avatar_core.scene_run import SceneRun
 from avatar_core.trail import TrailEntry
-from avatar_core.tries import Tries
+from avatar_core.tries import Ending, Tries
 from avatar_core.turns import PassedOver
 
 
@@ -46,11 +53,40 @@ class RungRun:
         self._request = replace(scene.request, options=rung.options)
         self._key = rung.key(self._request)
         self._began = tools.policy.clock()
+        self._tries: Tries | None = None
 
     def run(self) -> AvatarClip | None:
         """The clip, or None when the next rung's turn has come."""
+        refusal = self._tools.policy.look.refusal(self._rung.name)
+        if refusal is not None and not self._is_last:
+            self._note(None, refusal, skipped=True)
+            return None
+        found = self._find()
+        if found is not None and self._key is not None:
+            # Whoever made it may have died before it could say that its job is over.
+            self._tools.policy.journal.forget(self._key)
+            self._note(None, "made earlier", cached=True)
+            return found
+        clip = self._make()
+        if clip is None:
+            return None
+        # A clip that cannot be kept is no fault of the rung: another's could not be either.
+        kept = self._keep(clip)
+        if self._tries is not None:
+            self._tries.delivered()
+        else:
+            self._tools.policy.budget.count(self._rung.name, kept.cost)
+            self._note(None, "delivered", attempt=1, cost=kept.cost)
+        return kept
+
+    def _find(self) -> AvatarClip | None:
+        cache = self._tools.cache
+        return cache.find(self._key) if cache is not None and self._key is not None else None
+
+    def _make(self) -> AvatarClip | None:
         try:
-            return self._find() or self._make()
+            attempt = self._prepared()
+            return attempt.run(self._request) if self._is_last else self._try(attempt)
         except PassedOver as reason:
             self._note(None, str(reason), skipped=True, passing=reason.passing)
         except AvatarError as failure:
@@ -59,27 +95,19 @@ class RungRun:
         except EnvironmentFault as failure:
             if self._is_last:
                 raise
-            self._note(Category.UNSUPPORTED, failure.message, failure.advice)
+            calls = self._tries.ending.calls if self._tries is not None else 0
+            category = Category.UNSUPPORTED
+            self._note(category, failure.message, failure.advice, attempt=calls)
         return None
 
-    def _find(self) -> AvatarClip | None:
-        refusal = self._tools.policy.look.refusal(self._rung.name)
-        if refusal is not None and not self._is_last:
-            raise PassedOver(refusal)
-        cache = self._tools.cache
-        found = cache.find(self._key) if cache is not None and self._key is not None else None
-        if found is not None:
-            self._note(None, "made earlier", cached=True)
-        return found
-
-    def _make(self) -> AvatarClip | None:
+    def _prepared(self) -> Attempt:
         rung, scene = self._rung, self._scene
         with contained(rung.name):
             backend = rung.open()
             lacking = shortcoming(_capabilities(backend), self._request)
         if lacking is not None:
             raise AvatarError(Category.UNSUPPORTED, lacking)
-        attempt = Attempt(
+        return Attempt(
             rung.name,
             backend,
             scene.work_dir,
@@ -88,25 +116,13 @@ class RungRun:
             self._tools.validate,
             self._tools.policy.clock,
         )
-        return self._make_last(attempt) if self._is_last else self._try(attempt)
-
-    def _make_last(self, attempt: Attempt) -> AvatarClip:
-        clip = self._keep(attempt.run(self._request))
-        self._note(None, "delivered", attempt=1)
-        return clip
 
     def _try(self, attempt: Attempt) -> AvatarClip | None:
         reason = self._reason_to_pass_over()
         if reason is not None:
             raise PassedOver(reason)
-        tries = Tries(self._tools.policy, self._scene, attempt, self._request, self._key)
-        clip = tries.run()
-        if clip is None:
-            return None
-        # A clip that cannot be kept is no fault of the rung: another's could not be either.
-        clip = self._keep(clip)
-        tries.delivered(clip)
-        return clip
+        self._tries = Tries(self._tools.policy, self._scene, attempt, self._request, self._key)
+        return self._tries.run()
 
     def _reason_to_pass_over(self) -> str | None:
         policy, name = self._tools.policy, self._rung.name
@@ -128,8 +144,12 @@ class RungRun:
         cached: bool = False,
         attempt: int = 0,
         passing: bool = False,
+        cost: Cost = FREE,
     ) -> None:
         clock = self._tools.policy.clock
+        ending = self._tries.ending if self._tries is not None else Ending(cost)
+        if ending.not_stopped:
+            message = f"{_sentence(message)} {ending.not_stopped}"
         # What the rung's attempts have told already is not told again.
         told = [e.started + e.seconds for e in self._scene.trail if e.backend == self._rung.name]
         began = max([self._began - self._scene.began, *told])
@@ -141,12 +161,17 @@ class RungRun:
                 advice=advice,
                 started=began,
                 seconds=max(0.0, clock() - self._scene.began - began),
+                cost=ending.cost,
                 skipped=skipped,
                 cached=cached,
                 attempt=attempt,
                 passing=passing,
             )
         )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _capabilities(backend: AvatarBackend) -> Capabilities:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from avatar_core.attempt import Attempt, contained
-from avatar_core.backend import FREE, AvatarBackend, AvatarClip, AvatarRequest, Cost
-from avatar_core.errors import AvatarError, Category, EnvironmentFault
+from avatar_core.attempt import Attempt
+from avatar_core.backend import FREE, AvatarClip, AvatarRequest, Cost
+from avatar_core.errors import AvatarError, Category
 from avatar_core.orders import Order
-from avatar_core.policy.budget import BudgetRefusal, Reservation
+from avatar_core.payment import Payment
 from avatar_core.policy.state import Policy
 from avatar_core.policy.table import TABLE
-from avatar_core.remote_jobs import look_up, stop, stop_job
+from avatar_core.remote_jobs import FIND_SECONDS, look_up, stop
 from avatar_core.scene_run import SceneRun
 from avatar_core.trail import TrailEntry
-from avatar_core.turns import PassedOver, Turn
+from avatar_core.turns import Turn
 
 # After these nobody knows whether an order that was sent has arrived.
 _UNKNOWN = (Category.TIMEOUT, Category.BACKEND_BUG)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the calls before an exception have left: their cost, a job that could not be stopped
+    (a sentence), and how many they were."""
+
+    cost: Cost = FREE
+    not_stopped: str | None = None
+    calls: int = 0
 
 
 class Tries:
@@ -42,9 +52,9 @@ class Tries:
         self._request, self._step = policy.ladder(self._rung).lowered(self._backend, request)
         self._calls = self._same_calls = 0
         self._resumed = False
-        self._money: Reservation | None = None
         self._said: list[str] = []
         self._why_less = ""
+        self._not_stopped: str | None = None
         self._order = Order(
             policy.journal,
             key,
@@ -52,13 +62,17 @@ class Tries:
             scene=scene.name,
             clock=self._clock,
             source=policy.source,
-            on_late=lambda remote_id: _stop_late(self._backend, remote_id, policy),
+            paid=self._backend.capabilities.costs_money,
+            on_late=self._stop,
         )
+        self._payment = Payment(policy, self._rung, self._backend, self._order)
+        self.ending = Ending()
 
     def run(self) -> AvatarClip | None:
         """A validated clip, or None when the calls are used up.
 
-        Raises `PassedOver` and, for a failed health check, `AvatarError`.
+        Raises `PassedOver` and, for a failed health check, `AvatarError`; then `ending` says
+        what the calls before it have left.
         """
         try:
             while True:
@@ -67,18 +81,14 @@ class Tries:
                     return clip
                 self._pause(pause)
         except BaseException:
-            self._leave(None)
+            self.ending = Ending(self._leave(None), self._take_not_stopped(), self._calls)
             raise
         finally:
             self._order.close()
 
-    def delivered(self, clip: AvatarClip) -> None:
-        """The clip is kept: its job is over, and its cost is what was spent."""
+    def delivered(self) -> None:
+        """The clip is kept: its job is over."""
         self._order.forget()
-        if self._money is not None:
-            self._money.settle(clip.cost)
-        else:
-            self._policy.budget.count(self._rung, clip.cost)
 
     def _pause(self, seconds: float) -> None:
         if seconds >= 1:
@@ -89,50 +99,65 @@ class Tries:
     def _call(self) -> tuple[AvatarClip | None, float | None]:
         """A clip, or the pause before the next call, or neither."""
         scene = self._scene
-        began = self._clock()
         with Turn(self._policy, self._rung, self._backend, scene.deadline, scene.cancel) as turn:
+            # Nobody queues for what cannot be paid.
+            self._payment.reserve(self._request)
+            turn.wait()
             turn.admit()
-            self._reserve()
+            self._learn_from_others()
+            self._payment.reserve(self._request)
             turn.require_health()
             began = self._clock()
-            self._scene.on_progress(0.0, f"asking {self._rung}")
-            self._calls += 1
+            scene.on_progress(0.0, f"asking {self._rung}")
             self._same_calls += 1
-            self._resumed = self._order.exists
             try:
-                clip = self._generate()
+                clip = self._generate(turn)
             except AvatarError as failure:
+                # All of it before the next scene's turn, which must heed what is found out here.
                 turn.failed(failure)
-                failed = failure
-            else:
-                turn.succeeded()
-                return self._told(clip, began), None
-        return None, self._after(failed, began)
+                return None, self._after(failure, began)
+            turn.succeeded()
+            return self._told(clip, began), None
 
-    def _generate(self) -> AvatarClip:
-        reorder = self._policy.settings.budget.reorder_lost
-        said = look_up(self._order, self._backend, self._request, self._clock, reorder=reorder)
+    def _generate(self, turn: Turn) -> AvatarClip:
+        self._resumed = self._order.exists
+        said = look_up(
+            self._order,
+            self._backend,
+            self._request,
+            self._clock,
+            reorder=self._policy.settings.budget.reorder_lost,
+            seconds=min(FIND_SECONDS, turn.time_left()),
+        )
         self._said += [said] if said else []
         self._resumed = self._order.exists
-        if not self._order.exists:
-            # The job that was reserved nothing for is gone; a new one is ordered, and paid.
-            self._reserve()
-        seconds = min(self._policy.attempt_seconds(self._rung), self._scene.deadline.left)
+        # The job that was reserved nothing for may be gone; a new one is ordered, and paid.
+        self._payment.reserve(self._request)
+        seconds = min(self._policy.attempt_seconds(self._rung), turn.time_left())
+        self._calls += 1
         return self._attempt.run(self._request, self._order, seconds)
+
+    def _learn_from_others(self) -> None:
+        """Another scene may have stepped down while this one waited for its turn."""
+        ladder = self._policy.ladder(self._rung)
+        if not self._order.exists and ladder.depth > self._step:
+            self._request, self._step = ladder.lowered(self._backend, self._asked)
+            self._payment.release()
 
     def _told(self, clip: AvatarClip, began: float) -> AvatarClip:
         lowered = _what_was_lowered(self._asked, self._request)
         if lowered:
             why = f": {self._why_less}" if self._why_less else ""
             self._said.append(f"Made by {self._rung} with {lowered}{why}")
-        self._note(None, "delivered", began, cost=clip.cost)
+        self._note(None, "delivered", began, cost=self._payment.settle(clip.cost))
         return replace(clip, warnings=(*clip.warnings, *self._said))
 
     def _after(self, failure: AvatarError, began: float) -> float | None:
         if failure.category not in _UNKNOWN and not failure.unanswered:
             self._order.refused()
         pause = self._plan(failure)
-        cost, said = (FREE, None) if pause is not None else self._leave(failure)
+        cost = FREE if pause is not None else self._leave(failure)
+        said = self._take_not_stopped()
         message = f"{failure.message} {said}" if said else failure.message
         self._note(failure, message, began, cost=cost)
         return pause
@@ -147,7 +172,7 @@ class Tries:
             self._policy.bill(self._rung, self._key)
             return None
         attempts = self._policy.attempts(self._rung)
-        if decision.step_down and not self._order.exists and self._lower(failure, attempts):
+        if self._may_step_down(failure, attempts) and self._lower(failure, attempts):
             return 0.0
         if not decision.retry or self._same_calls >= attempts:
             self._give_up(failure)
@@ -162,6 +187,20 @@ class Tries:
             self._policy.limiter(self._rung, self._backend).hold(pause)
         return pause
 
+    def _may_step_down(self, failure: AvatarError, attempts: int) -> bool:
+        """Asking for less is a new order: a job that is under way, and may be paid, goes first,
+        and a pause that is asked for says that the load was too much and not the ambition."""
+        if not TABLE[failure.category].step_down or failure.retry_after is not None:
+            return False
+        if not self._order.exists:
+            return True
+        if self._backend.capabilities.costs_money:
+            return False
+        if failure.category is Category.BAD_OUTPUT:
+            # Perhaps only half of it arrived: it is fetched once more before it is given up.
+            return self._same_calls >= attempts
+        return failure.category is Category.TIMEOUT
+
     def _lower(self, failure: AvatarError, attempts: int) -> bool:
         """Take one step down, if there is one. One attempt is one call: then the step is only
         remembered, for the scenes to come."""
@@ -170,11 +209,12 @@ class Tries:
         )
         if lower is None or attempts == 1:
             return False
+        if not _is_done_badly(failure):
+            self._stop()
+        self._order.forget()
         self._request, self._step = lower
         self._same_calls, self._why_less = 0, failure.message
-        if self._money is not None:
-            self._money.release()
-            self._money = None
+        self._payment.release()
         return True
 
     def _give_up(self, failure: AvatarError) -> None:
@@ -182,48 +222,25 @@ class Tries:
             why = f"it asked for a pause of {failure.retry_after:g} s"
             self._policy.breaker(self._rung).open_for(failure.retry_after, why)
 
-    def _leave(self, failure: AvatarError | None) -> tuple[Cost, str | None]:
-        """Nobody waits for this backend any more: what that cost, and what else to say."""
-        billed = bool(failure and failure.billed) or (
-            self._order.exists and self._backend.capabilities.costs_money
-        )
-        cost = FREE
-        if self._money is not None and billed:
-            cost = self._order.expected
-            self._money.settle(cost)
-        elif self._money is not None:
-            self._money.release()
-        said = None
+    def _leave(self, failure: AvatarError | None) -> Cost:
+        """Nobody waits for this backend any more: what that cost."""
+        # First of all: an answer that comes from now on is stopped by whoever hears it.
+        self._order.close()
+        cost = self._payment.leave(billed=bool(failure and failure.billed))
         # Where nothing was called, a job of an earlier process is left as it is.
         if self._calls and not _is_done_badly(failure):
-            said = stop(self._order, self._backend, self._clock)
+            self._stop()
         elif self._calls and not self._backend.capabilities.costs_money:
             self._order.forget()
-        return cost, said
+        return cost
 
-    def _reserve(self) -> None:
-        if self._money is not None or self._order.exists:
-            return
-        price = self._price()
-        try:
-            self._money = self._policy.budget.reserve(self._rung, price)
-        except BudgetRefusal as refusal:
-            raise PassedOver(str(refusal)) from None
-        self._order.begin(price or FREE)
+    def _stop(self, remote_id: str | None = None) -> None:
+        said = stop(self._order, self._backend, self._clock, remote_id)
+        self._not_stopped = said or self._not_stopped
 
-    def _price(self) -> Cost | None:
-        """None where it is not known beforehand."""
-        limit = self._policy.settings.deadline.check
-        try:
-            with contained(self._rung):
-                price: object = self._clock.call(
-                    lambda: self._backend.estimate(self._request), limit
-                )
-                if price is not None and not isinstance(price, Cost):
-                    raise TypeError(f"estimate returned {type(price).__name__} instead of Cost")
-                return price
-        except (AvatarError, EnvironmentFault):
-            return None if self._backend.capabilities.costs_money else FREE
+    def _take_not_stopped(self) -> str | None:
+        said, self._not_stopped = self._not_stopped, None
+        return said
 
     def _note(
         self,
@@ -244,7 +261,7 @@ class Tries:
                 resumed=self._resumed,
                 attempt=self._calls,
                 step=self._step,
-                passing=failure is not None and TABLE[failure.category].passing,
+                passing=failure is not None and _may_pass(failure),
             )
         )
 
@@ -254,8 +271,8 @@ def _is_done_badly(failure: AvatarError | None) -> bool:
     return failure is not None and failure.category is Category.BAD_OUTPUT
 
 
-def _stop_late(backend: AvatarBackend, remote_id: str, policy: Policy) -> None:
-    stop_job(backend, remote_id, policy.clock)
+def _may_pass(failure: AvatarError) -> bool:
+    return TABLE[failure.category].passing and not failure.billed
 
 
 def _what_was_lowered(asked: AvatarRequest, request: AvatarRequest) -> str:

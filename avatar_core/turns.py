@@ -23,7 +23,7 @@ class PassedOver(Exception):
 
 
 class Turn:
-    """``with Turn(...)`` waits for the backend's limits; then `admit` and `require_health`.
+    """``with Turn(...)``, then `wait` for the backend's limits, `admit` and `require_health`.
 
     A call must end with `succeeded` or `failed`; anything else says nothing of the backend.
     """
@@ -44,14 +44,13 @@ class Turn:
         self._breaker = policy.breaker(rung)
         self._limiter = policy.limiter(rung, backend)
         self._began: float | None = None
-        self._probe = False
+        self._probe = self._has_turn = False
 
     def __enter__(self) -> Self:
         # Nobody queues for a backend that would not be called anyway.
         _pass_over(self._policy.closed(self._rung))
         _pass_over_for_now(self._breaker.refusal())
-        clock, left = self._policy.clock, self._time_left()
-        _pass_over_for_now(self._limiter.acquire(clock() + left, self._cancel))
+        self.time_left()
         return self
 
     def __exit__(
@@ -60,15 +59,22 @@ class Turn:
         failure: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._limiter.release()
+        if self._has_turn:
+            self._limiter.release()
         if self._began is not None:
             self._breaker.released(probe=self._probe)
+
+    def wait(self) -> None:
+        """Wait for the backend's limits; raises `PassedOver` where that takes too long."""
+        until = self._policy.clock() + self.time_left()
+        _pass_over_for_now(self._limiter.acquire(until, self._cancel))
+        self._has_turn = True
 
     def admit(self) -> None:
         """Pass the breaker; raises `PassedOver`. Another scene may have learnt something while
         this one waited."""
         _pass_over(self._policy.closed(self._rung))
-        self._time_left()
+        self.time_left()
         admission = self._breaker.admit()
         _pass_over_for_now(admission.refusal)
         self._probe = admission.probe
@@ -77,12 +83,17 @@ class Turn:
     def require_health(self) -> None:
         """Raise `AvatarError` where the backend says that it cannot work now."""
         failure, asked = self._policy.health.ask(self._rung, self._backend, anew=self._probe)
-        if failure is None:
-            return
-        # One answer counts once, however many scenes are told of it.
-        if asked:
-            self.failed(failure, called=False)
-        raise failure
+        if failure is not None:
+            # One answer counts once, however many scenes are told of it.
+            if asked:
+                self.failed(failure, called=False)
+            raise failure
+        # While that was asked, another scene may have found out more.
+        _pass_over(self._policy.closed(self._rung))
+        if not self._probe:
+            _pass_over_for_now(self._breaker.refusal())
+        self.time_left()
+        self._began = self._policy.clock()
 
     def succeeded(self) -> None:
         """The call delivered a sound clip."""
@@ -96,7 +107,8 @@ class Turn:
         if decision.closes:
             self._policy.close(self._rung, failure)
         if decision.counts:
-            self._policy.health.forget(self._backend)
+            if called:
+                self._policy.health.forget(self._backend)
             self._breaker.failed(failure.message, probe=self._probe, called=called)
         else:
             self._breaker.answered(probe=self._probe)
@@ -104,7 +116,8 @@ class Turn:
             self._breaker.open_for(failure.retry_after, failure.message)
         self._began = None
 
-    def _time_left(self) -> float:
+    def time_left(self) -> float:
+        """Seconds that the scene has left, more than none; else it raises `PassedOver`."""
         left = self._deadline.left
         if left <= 0:
             raise PassedOver("the scene's time is used up", passing=True)

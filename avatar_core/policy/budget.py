@@ -54,6 +54,15 @@ class Budget:
             with self._lock:
                 self._add(backend, cost.amount)
 
+    def settle(self, backend: str, reserved: Cost, cost: Cost) -> None:
+        """Put what it ``cost`` in the place of what was ``reserved``, at once: room that is free
+        for a moment only would be taken by another scene. A cost in another currency cannot be
+        told from the price."""
+        comparable = not cost.amount or cost.currency == self._settings.currency
+        with self._lock:
+            if comparable:
+                self._add(backend, cost.amount - reserved.amount)
+
     def _add(self, backend: str, amount: Decimal) -> None:
         self._taken[backend] = self._taken.get(backend, Decimal(0)) + amount
 
@@ -95,16 +104,10 @@ class Reservation:
 
     def settle(self, cost: Cost) -> None:
         """The attempt cost ``cost``, be it more or less than was set aside."""
-        if self._close():
-            self._budget.count(self._backend, cost)
+        if self._open:
+            self._open = False
+            self._budget.settle(self._backend, self._price, cost)
 
     def release(self) -> None:
         """The attempt cost nothing."""
-        self._close()
-
-    def _close(self) -> bool:
-        if not self._open:
-            return False
-        self._open = False
-        self._budget.count(self._backend, Cost(-self._price.amount, self._price.currency))
-        return True
+        self.settle(FREE)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 
+from pydantic import BaseModel
+
 from avatar_core.attempt import contained
 from avatar_core.backend import AvatarBackend, AvatarRequest
+from avatar_core.clock import Clock, SystemClock
 from avatar_core.errors import AvatarError, EnvironmentFault
 
 MOST_STEPS = 8
@@ -13,18 +16,29 @@ MOST_STEPS = 8
 
 class Ladder:
     """The steps down of one backend (`AvatarBackend.safer`), remembered by the errors that led
-    to them: asked again with these, the backend lowers any other scene's request as well."""
+    to them: asked again with these, the backend lowers any other scene's request as well.
 
-    def __init__(self) -> None:
+    Each question is given ``limit`` seconds; no answer means no step.
+    """
+
+    def __init__(self, clock: Clock | None = None, limit: float = 5.0) -> None:
+        self._clock = clock or SystemClock()
+        self._limit = limit
         self._lock = threading.Lock()
         self._errors: list[AvatarError] = []
+
+    @property
+    def depth(self) -> int:
+        """How many steps down were taken so far."""
+        with self._lock:
+            return len(self._errors)
 
     def lowered(self, backend: AvatarBackend, request: AvatarRequest) -> tuple[AvatarRequest, int]:
         """``request`` after the steps taken so far, and how many they are."""
         with self._lock:
             errors = list(self._errors)
         for error in errors:
-            request = _safer(backend, request, error) or request
+            request = self._safer(backend, request, error) or request
         return request, len(errors)
 
     def step(
@@ -34,21 +48,28 @@ class Ladder:
 
         Two scenes that fail at the same level at the same time take one step, not two.
         """
-        lower = _safer(backend, request, error)
-        if lower is None or level >= MOST_STEPS:
+        lower = self._safer(backend, request, error) if level < MOST_STEPS else None
+        if lower is None:
             return None
         with self._lock:
             if len(self._errors) == level:
                 self._errors.append(error)
         return lower, level + 1
 
+    def _safer(
+        self, backend: AvatarBackend, request: AvatarRequest, error: AvatarError
+    ) -> AvatarRequest | None:
+        try:
+            return self._clock.call(lambda: _ask(backend, request, error), self._limit)
+        except (AvatarError, EnvironmentFault):
+            return None
 
-def _safer(
+
+def _ask(
     backend: AvatarBackend, request: AvatarRequest, error: AvatarError
 ) -> AvatarRequest | None:
-    try:
-        with contained(backend.name):
-            lower: object = backend.safer(request, error)
-    except (AvatarError, EnvironmentFault):
-        return None
-    return lower if isinstance(lower, AvatarRequest) and lower != request else None
+    with contained(type(backend).__name__):
+        lower: object = backend.safer(request, error)
+        if not isinstance(lower, AvatarRequest) or not isinstance(lower.options, BaseModel):
+            return None
+        return lower if lower != request else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TypeVar
 
-from avatar_core.backend import AvatarBackend
+from avatar_core.backend import FREE, AvatarBackend, Cost
 from avatar_core.clock import Clock, SystemClock
 from avatar_core.errors import AvatarError
 from avatar_core.health import HealthChecks
@@ -58,6 +59,7 @@ class Policy:
         self._ladders: dict[str, Ladder] = {}
         self._closed: dict[str, str] = {}
         self._billed: set[tuple[str, str]] = set()
+        self._counted: dict[str, Cost] = {}
 
     def scene(self) -> SceneDeadline:
         """The time of a scene whose turn is now."""
@@ -92,7 +94,8 @@ class Policy:
         def make() -> Limiter:
             return Limiter(
                 self.clock,
-                concurrency=min(allowed) if allowed else None,
+                # Less than one would be a turn that never comes.
+                concurrency=max(1, min(allowed)) if allowed else None,
                 per_minute=own.per_minute,
                 alone=lambda: is_remote and breaker.unproven,
             )
@@ -100,7 +103,8 @@ class Policy:
         return self._kept(self._limiters, rung, make)
 
     def ladder(self, rung: str) -> Ladder:
-        return self._kept(self._ladders, rung, Ladder)
+        limit = self.settings.deadline.check
+        return self._kept(self._ladders, rung, lambda: Ladder(self.clock, limit))
 
     def close(self, rung: str, failure: AvatarError) -> None:
         """No call of ``rung`` can succeed in this run any more."""
@@ -121,6 +125,16 @@ class Policy:
     def billed(self, rung: str, request: str) -> bool:
         with self._lock:
             return bool(request) and (rung, request) in self._billed
+
+    def not_yet_counted(self, order: str, cost: Cost) -> Cost:
+        """What of the ``cost`` of an order (its reference) is new in this run: a job that was
+        given up and paid, and is taken up again later, is paid once."""
+        with self._lock:
+            before = self._counted.get(order, FREE)
+            if not before.amount or before.currency == cost.currency:
+                self._counted[order] = max(before, cost, key=lambda c: c.amount)
+                return Cost(max(Decimal(0), cost.amount - before.amount), cost.currency)
+            return cost
 
     def _kept(self, parts: dict[str, T], name: str, make: Callable[[], T]) -> T:
         with self._lock:
