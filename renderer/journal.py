@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from avatar_core.backend import Cost
 from avatar_core.journal import JobRecord
+from renderer.disk_faults import told
 from renderer.store import Store
 
 
@@ -37,17 +37,19 @@ class StoredJournal:
 
     def write(self, record: JobRecord) -> None:
         path = self._path(record.key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
-        try:
-            with draft.open("w", encoding="utf-8") as stream:
-                json.dump(_to_json(record), stream, ensure_ascii=False)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-        _flush_folder(path.parent)
+        # What a process that dies leaves half written is cleared with the rest of its work.
+        with self._store.work_dir() as work:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                draft = work / "job.json"
+                with draft.open("w", encoding="utf-8") as stream:
+                    json.dump(_to_json(record), stream, ensure_ascii=False)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(draft, path)
+                _flush_folder(path.parent)
+            except OSError as failure:
+                raise told(failure, self._store.root) from failure
 
     def forget(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
