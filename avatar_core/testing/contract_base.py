@@ -16,8 +16,19 @@ from avatar_core.errors import AvatarError
 from avatar_core.testing import media
 
 T = TypeVar("T")
-Heard = Literal["progress", "ordered", "named", "dead"]
+Heard = Literal["progress", "ordered", "named", "dead", "waited"]
 REFERENCE = "contract-1"
+
+
+class _HeardClock(SystemClock):
+    """The computer's clock, which tells that somebody waits by it."""
+
+    def __init__(self, on_wait: Callable[[], None]) -> None:
+        self._on_wait = on_wait
+
+    def sleep(self, seconds: float, cancel: CancelToken | None = None) -> None:
+        self._on_wait()
+        super().sleep(seconds, cancel)
 
 
 @dataclass(slots=True)
@@ -37,6 +48,7 @@ class Listener:
             cancel=cancel,
             remote_id=remote_id,
             reference=REFERENCE,
+            clock=_HeardClock(lambda: self._hear("waited", "")),
             on_progress=lambda fraction, message: self._hear("progress", message),
             on_order=lambda: self._hear("ordered", REFERENCE),
             on_remote_id=lambda name: self._hear("dead" if name is None else "named", str(name)),

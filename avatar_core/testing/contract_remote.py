@@ -10,6 +10,9 @@ from avatar_core.errors import Category
 from avatar_core.testing.contract_base import REFERENCE, ContractBase, Listener, skip, told
 
 _NO_SUCH = "no-such-job"
+_NAME_FIRST = (
+    "set the id as soon as the service says it, or a new process cannot go on with the job."
+)
 
 
 class RemoteContract(ContractBase):
@@ -19,7 +22,14 @@ class RemoteContract(ContractBase):
         self, tmp_path: Path
     ) -> None:
         with self._opened() as backend:
-            listener = Listener()
+            listener, late = Listener(), []
+            before = self.orders_placed(backend)
+
+            def look() -> None:
+                if listener.events[-1][0] == "progress" and not listener.heard("named"):
+                    late.append(self.orders_placed(backend) != before)
+
+            listener.on_news = look
             request = self._request(backend, tmp_path / "inputs")
             self._made(backend, request, listener.job(tmp_path / "job"))
             kinds = [what for what, _ in listener.events]
@@ -30,6 +40,10 @@ class RemoteContract(ContractBase):
                 )
                 skip("This backend does its work without remote jobs.")
             _judge_order(kinds)
+            assert not any(late), (
+                "Progress was reported while the service had the job and job.remote_id was not "
+                f"set: {_NAME_FIRST}"
+            )
 
     def test_one_clip_is_ordered_once(self, tmp_path: Path) -> None:
         with self._opened() as backend:
@@ -115,9 +129,8 @@ def _judge_order(kinds: Sequence[str]) -> None:
     )
     ordered, named = kinds.index("ordered"), kinds.index("named")
     assert ordered < named, "job.order() was called after job.remote_id was set: call it before."
-    assert "progress" not in kinds[ordered:named], (
-        "Progress was reported between job.order() and job.remote_id: whoever dies while the job "
-        "is waited for must have its id on disk. Upload before ordering, wait after naming."
+    assert "waited" not in kinds[ordered:named], (
+        f"It waited between job.order() and job.remote_id: {_NAME_FIRST}"
     )
     assert kinds.count("ordered") == 1, (
         "job.order() was called more than once for one clip: leave trying again to the policy."

@@ -63,7 +63,7 @@ class ScriptedBackend(AvatarBackend):
     ``health`` is one answer or several, used up like steps; an exception is raised, a function
     called. ``price`` is what `estimate` says, by default what the contract's own would. ``ladder``
     names the steps of `safer`, the most ambitious first. ``service`` holds the jobs of `remote`
-    steps; where it is given, `find` asks it.
+    steps; where it is given, `find` asks it. Without a ``clock``, steps wait by their job's.
 
     Under a name of its own in a registry it is a subclass whose constructor takes the options::
 
@@ -94,6 +94,7 @@ class ScriptedBackend(AvatarBackend):
         self.clock = clock or SystemClock()
         self.service = service or RemoteJobs()
         self.calls: list[Call] = []
+        self._own_clock = clock
         self._finds = service is not None
         self._steps = steps or (deliver(),)
         self._price = price
@@ -113,10 +114,11 @@ class ScriptedBackend(AvatarBackend):
             return health
 
     def generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
-        started = Call("generate", self.clock(), request=request, job=job, resumed=job.remote_id)
-        with self._noted(started) as (call, number):
+        clock = self._own_clock or job.clock
+        started = Call("generate", clock(), request=request, job=job, resumed=job.remote_id)
+        with self._noted(started, clock) as (call, number):
             step = self._steps[min(number, len(self._steps)) - 1]
-            clip = step(Turn(self, request, job, self.clock, number))
+            clip = step(Turn(self, request, job, clock, number))
             call.result = clip
             return clip
 
@@ -191,7 +193,7 @@ class ScriptedBackend(AvatarBackend):
         return [call.about for call in self.of("cancel")]
 
     @contextmanager
-    def _noted(self, call: Call) -> Iterator[tuple[Call, int]]:
+    def _noted(self, call: Call, clock: Clock | None = None) -> Iterator[tuple[Call, int]]:
         """The call, and its number among those of its kind, counted from 1."""
         with self._lock:
             self.calls.append(call)
@@ -203,4 +205,4 @@ class ScriptedBackend(AvatarBackend):
             call.failure = failure
             raise
         finally:
-            call.ended = self.clock()
+            call.ended = (clock or self.clock)()

@@ -162,7 +162,10 @@ def _wait(turn: Turn, every: float) -> None:
         if found.state(turn.clock()) == "done":
             return
         turn.job.progress(0.5, f"{name} is running")
-        turn.clock.sleep(every, turn.job.cancel)
+        if turn.clock is turn.job.clock:
+            turn.job.wait(every)
+        else:
+            turn.clock.sleep(every, turn.job.cancel)
 
 
 def _clip(turn: Turn, kind: ClipKind, cost: Cost, real: bool) -> AvatarClip:

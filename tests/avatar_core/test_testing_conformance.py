@@ -324,8 +324,26 @@ def never_named(turn: Turn) -> AvatarClip:
 def named_late(turn: Turn) -> AvatarClip:
     if turn.job.remote_id is None:
         name = ordered(turn)
-        turn.job.progress(0.5, "waiting")
+        turn.job.wait(0.0)
         turn.job.remote_id = name
+    return resumed(turn)
+
+
+def told_before_it_is_named(turn: Turn) -> AvatarClip:
+    if turn.job.remote_id is None:
+        name = ordered(turn)
+        turn.job.progress(0.5, "waiting in a way of its own")
+        turn.job.remote_id = name
+    return resumed(turn)
+
+
+def uploads_with_the_order(turn: Turn) -> AvatarClip:
+    if turn.job.remote_id is None:
+        reference = turn.job.order()
+        turn.job.progress(0.1, "sending")
+        turn.job.remote_id = turn.backend.service.create(
+            turn.request, reference, turn.clock, 0.0, PRICE
+        )
     return resumed(turn)
 
 
@@ -468,6 +486,10 @@ REMOTE: dict[str, tuple[str, type[Any]]] = {
     "no order": ("ordered_and_named", made_of(Remote, step=staticmethod(never_ordered))),
     "no name": ("ordered_and_named", made_of(Remote, step=staticmethod(never_named))),
     "a late name": ("ordered_and_named", made_of(Remote, step=staticmethod(named_late))),
+    "a late name after waiting in secret": (
+        "ordered_and_named",
+        made_of(Remote, step=staticmethod(told_before_it_is_named)),
+    ),
     "a late order": ("ordered_and_named", made_of(Remote, step=staticmethod(ordered_late))),
     "a paid job that is not ordered": (
         "ordered_and_named",
@@ -534,6 +556,15 @@ class TestScripted(AvatarBackendContract):
     def orders_placed(self, backend: AvatarBackend) -> int:
         assert isinstance(backend, Remote)
         return len(backend.service.jobs)
+
+
+class TestUploading(TestScripted):
+    """Progress that is told while the order itself is being sent is no fault."""
+
+    def make_backend(self) -> Remote:
+        backend = made_of(Remote, step=staticmethod(uploads_with_the_order))()
+        assert isinstance(backend, Remote)
+        return backend
 
 
 class TestScriptedHere(AvatarBackendContract):
