@@ -83,6 +83,10 @@ def test_the_vietnamese_example_is_valid() -> None:
     assert any("Trà oolong" in (scene.text or "") for scene in film.scenes)
 
 
+def test_the_wheel_carries_the_look_of_the_report(wheel: set[str]) -> None:
+    assert {f"renderer/report/page.{kind}" for kind in ("css", "js")} <= wheel
+
+
 def test_the_wheel_carries_the_demonstration(wheel: set[str]) -> None:
     assert "renderer/demo/demo.yaml" in wheel
     assert {f"renderer/demo/assets/{path.name}" for path in ASSETS} <= wheel
