@@ -93,16 +93,3 @@ class ScriptedBackend(AvatarBackend):
 
     def close(self) -> None:
         self.closed += 1
-
-
-class ManualClock:
-    """Seconds that pass only when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds

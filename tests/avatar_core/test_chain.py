@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
 
-from avatar_core.attempt import Attempt
 from avatar_core.backend import AvatarClip, AvatarRequest, Capabilities, Cost, Health, Job, Size
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ChainError, FallbackChain, Outcome, Rung, TrailEntry
 from avatar_core.errors import AvatarError, Cancelled, Category, EnvironmentFault, InputError
+from avatar_core.policy.settings import BreakerSettings, PolicySettings, RetrySettings
+from avatar_core.policy.state import Policy
+from avatar_core.testing import VirtualClock
 from support_backends import (
-    ManualClock,
     ScriptedBackend,
     clip_in,
     crash,
@@ -40,8 +41,15 @@ def request_for(folder: Path, **changes: Any) -> AvatarRequest:
     return replace(whole, **changes)
 
 
+def one_call_each(clock: VirtualClock | None = None) -> Policy:
+    """A policy that stays out of the way: what it does itself is tested elsewhere."""
+    retry, breaker = RetrySettings(attempts=1), BreakerSettings(failures=1000)
+    return Policy(PolicySettings(retry=retry, breaker=breaker), clock=clock or VirtualClock())
+
+
 def chain_of(*backends: ScriptedBackend, **options: Any) -> FallbackChain:
     options.setdefault("validate", as_it_is)
+    options.setdefault("policy", one_call_each())
     return FallbackChain([Rung.of(backend) for backend in backends], **options)
 
 
@@ -261,6 +269,14 @@ def test_a_chain_always_ends_at_static(names: list[str], expected: list[str]) ->
     assert [rung.name for rung in chain.rungs] == expected
 
 
+def test_the_same_rung_named_twice_is_tried_once(tmp_path: Path) -> None:
+    twice = ScriptedBackend("colab", fail(Category.UNSUPPORTED))
+    rung, last = Rung.of(twice), Rung.of(static())
+    chain = FallbackChain([rung, rung, last, last], validate=as_it_is)
+    assert [r.name for r in chain.rungs] == ["colab", "static"]
+    assert [e.backend for e in run(chain, tmp_path).trail] == ["colab", "static"]
+
+
 def test_a_chain_that_could_end_nowhere_is_a_mistake_of_the_programmer() -> None:
     with pytest.raises(ValueError, match="static"):
         FallbackChain([Rung.of(ScriptedBackend("colab"))])
@@ -336,7 +352,7 @@ def test_each_rung_gets_its_own_options_and_a_folder_of_its_own(tmp_path: Path) 
 
     first, last = ScriptedBackend("colab", fail(Category.SERVER)), static()
     rungs = [Rung.of(first, Special(steps=9)), Rung.of(last)]
-    run(FallbackChain(rungs, validate=as_it_is), tmp_path)
+    run(FallbackChain(rungs, validate=as_it_is, policy=one_call_each()), tmp_path)
     assert first.requests[0].options == Special(steps=9)
     assert last.requests[0].options == last.options
     assert first.work_dirs != last.work_dirs
@@ -438,7 +454,7 @@ def test_without_a_key_nothing_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_trail_counts_seconds_from_the_start_of_the_chain(tmp_path: Path) -> None:
-    clock = ManualClock()
+    clock = VirtualClock()
 
     def slow_failure(request: AvatarRequest, job: Job) -> AvatarClip:
         clock.advance(5)
@@ -448,7 +464,8 @@ def test_the_trail_counts_seconds_from_the_start_of_the_chain(tmp_path: Path) ->
         clock.advance(2)
         return clip_in(job)
 
-    chain = chain_of(ScriptedBackend("colab", slow_failure), static(slow_delivery), clock=clock)
+    colab = ScriptedBackend("colab", slow_failure)
+    chain = chain_of(colab, static(slow_delivery), policy=one_call_each(clock))
     assert [(e.started, e.seconds) for e in run(chain, tmp_path).trail] == [(0, 5), (5, 2)]
 
 
@@ -474,46 +491,16 @@ def test_every_rung_is_reported_as_soon_as_its_story_ends(tmp_path: Path) -> Non
     assert tuple(heard) == outcome.trail
 
 
-def test_a_runner_may_try_a_rung_several_times(tmp_path: Path) -> None:
-    def twice(attempt: Attempt) -> AvatarClip:
-        try:
-            return attempt.run()
-        except AvatarError:
-            return attempt.run(replace(attempt.request, text="safer"), deadline=7.0)
-
-    colab = ScriptedBackend("colab", fail(Category.SERVER), deliver)
-    outcome = run(chain_of(colab, static(), attempt=twice), tmp_path)
-    assert [r.text for r in colab.requests] == ["", "safer"]
-    assert len(set(colab.work_dirs)) == 2
-    assert (len(outcome.trail), outcome.clip.backend) == (1, "colab")
-
-
-def test_a_resumed_job_is_told_in_the_trail(tmp_path: Path) -> None:
-    seen: list[str | None] = []
-
-    def resume(attempt: Attempt) -> AvatarClip:
-        return attempt.run(remote_id="job-7", on_remote_id=seen.append)
-
-    def go_on(request: AvatarRequest, job: Job) -> AvatarClip:
-        seen.append(job.remote_id)
-        job.remote_id = "job-8"
-        return clip_in(job)
-
-    outcome = run(chain_of(ScriptedBackend("did", go_on), static(), attempt=resume), tmp_path)
-    assert outcome.trail[0].resumed
-    assert seen == ["job-7", "job-8"]
-
-
 def test_progress_reaches_the_caller(tmp_path: Path) -> None:
     def work(request: AvatarRequest, job: Job) -> AvatarClip:
         job.progress(0.5, "half")
         return clip_in(job)
 
     heard: list[tuple[float, str]] = []
-    chain_of(static(work)).run(
+    chain_of(ScriptedBackend("colab", work), static()).run(
         request_for(tmp_path), tmp_path, on_progress=lambda f, m: heard.append((f, m))
     )
-    assert heard == [(0.5, "half")]
+    assert heard == [(0.0, "asking colab"), (0.5, "half")]
 
 
 _STEPS = st.sampled_from(
@@ -537,7 +524,7 @@ def test_what_an_attempt_leaves_behind_is_heard_no_more(tmp_path: Path) -> None:
     )
     with pytest.raises(Cancelled):
         jobs[0].progress(0.6)
-    assert heard == [0.5]
+    assert heard == [0.0, 0.5]
     assert jobs[0].cancelled
 
 

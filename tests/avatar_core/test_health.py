@@ -9,11 +9,11 @@ import pytest
 from avatar_core.backend import Health
 from avatar_core.errors import AvatarError, Category
 from avatar_core.health import HealthChecks
-from support_backends import ManualClock, ScriptedBackend
+from avatar_core.testing import ScriptedBackend, VirtualClock
 
 
 def test_a_backend_is_asked_again_only_after_a_while() -> None:
-    clock, backend = ManualClock(), ScriptedBackend()
+    clock, backend = VirtualClock(), ScriptedBackend()
     checks = HealthChecks(good_for=10, clock=clock)
     for seconds, expected in [(0, 1), (9, 1), (1, 2), (5, 2)]:
         clock.advance(seconds)
@@ -37,7 +37,7 @@ def test_two_backends_do_not_share_their_health() -> None:
 
 
 def test_a_bad_answer_is_remembered_too_and_recovery_is_seen() -> None:
-    clock = ManualClock()
+    clock = VirtualClock()
     backend = ScriptedBackend(health=[Health(False, "ill"), Health(True, "ready")])
     checks = HealthChecks(good_for=10, clock=clock)
     for _ in range(2):

@@ -95,7 +95,7 @@ def test_captions_of_a_hundred_short_scenes_start_within_a_frame_of_their_narrat
 def test_a_scene_whose_backend_fails_falls_back_alone_and_says_why(
     renderer_of: Any, tmp_path: Path
 ) -> None:
-    failing = MovingBackend(plan=[None, fails(Category.QUOTA, "no credit left"), None])
+    failing = MovingBackend(plan=[None, fails(Category.UNSUPPORTED, "no face found"), None])
     events: list[Event] = []
     renderer = renderer_of(failing, workers=1, on_event=events.append)
     result = renderer.render(film_of_tones(tmp_path, 3), tmp_path / "out.mp4")
@@ -103,11 +103,23 @@ def test_a_scene_whose_backend_fails_falls_back_alone_and_says_why(
     assert [scene.degraded for scene in result.scenes] == [False, True, False]
     assert result.degraded
     first, second = result.scenes[1].trail
-    assert (first.backend, first.category) == ("moving", Category.QUOTA)
-    assert "no credit left" in first.message and first.advice
+    assert (first.backend, first.category) == ("moving", Category.UNSUPPORTED)
+    assert "no face found" in first.message and first.advice
     assert (second.backend, second.category) == ("static", None)
     told = [e for e in events if isinstance(e, AttemptEnded) and e.scene == "s2"]
-    assert [e.category for e in told if e.kind == "avatar"] == [Category.QUOTA, None]
+    assert [e.category for e in told if e.kind == "avatar"] == [Category.UNSUPPORTED, None]
+
+
+def test_a_backend_without_credit_is_not_asked_again_in_this_film(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    failing = MovingBackend(plan=[None, fails(Category.QUOTA, "no credit left")])
+    renderer = renderer_of(failing, workers=1)
+    result = renderer.render(film_of_tones(tmp_path, 4), tmp_path / "out.mp4")
+    assert [scene.backend for scene in result.scenes] == ["moving", *["static"] * 3]
+    assert len(failing.calls) == 2
+    (skipped, _) = result.scenes[3].trail
+    assert skipped.skipped and "closed for this run: no credit left" in skipped.message
 
 
 def test_a_bug_in_a_backend_costs_one_scene_its_animation_and_nothing_more(
@@ -153,7 +165,8 @@ def test_a_degraded_scene_is_tried_again_in_the_next_render(
 ) -> None:
     script = film_of_tones(tmp_path, 1)
     backend = MovingBackend(plan=[fails(Category.CONNECTIVITY, "the tunnel is down")])
-    assert renderer_of(backend).render(script, tmp_path / "out.mp4").degraded
+    once = {"retry.attempts": 1, "second_try": False}
+    assert renderer_of(backend, overrides=once).render(script, tmp_path / "out.mp4").degraded
     again = renderer_of(backend).render(script, tmp_path / "out.mp4")
     assert again.scenes[0].backend == "moving" and not again.degraded
 
@@ -189,21 +202,24 @@ def test_a_portrait_that_cannot_be_read_becomes_a_drawn_card(
 
 
 @pytest.mark.parametrize(
-    ("backend", "limits"),
-    [(UploadingBackend, Limits(allow_upload=False)), (PaidBackend, Limits(max_cost=1.0))],
+    ("backend", "limits", "why"),
+    [
+        (UploadingBackend, Limits(allow_upload=False), "limits.allow_upload"),
+        (PaidBackend, Limits(max_cost=1.0), "price is not known"),
+    ],
 )
 def test_a_limit_of_the_film_keeps_a_backend_from_being_called(
-    renderer_of: Any, tmp_path: Path, backend: type[MovingBackend], limits: Limits
+    renderer_of: Any, tmp_path: Path, backend: type[MovingBackend], limits: Limits, why: str
 ) -> None:
     double = backend()
     script = film_of_tones(tmp_path, 1, limits=limits)
     result = renderer_of(double).render(script, tmp_path / "out.mp4")
     assert double.calls == []
-    assert result.scenes[0].trail[0].skipped and "limits." in result.scenes[0].trail[0].message
+    assert result.scenes[0].trail[0].skipped and why in result.scenes[0].trail[0].message
 
 
 def test_a_chain_tries_its_rungs_in_the_order_given(renderer_of: Any, tmp_path: Path) -> None:
-    first = UploadingBackend(plan=[fails(Category.SERVER)])
+    first = UploadingBackend(plan=[fails(Category.INVALID_INPUT)])
     result = renderer_of([first, MovingBackend()]).render(
         film_of_tones(tmp_path, 1), tmp_path / "out.mp4"
     )
@@ -366,6 +382,38 @@ def test_an_unknown_backend_is_refused_at_construction(renderer_of: Any) -> None
 def test_an_unknown_fallback_is_refused_even_beside_an_instance(renderer_of: Any) -> None:
     with pytest.raises(InputError, match="static"):
         renderer_of([MovingBackend(), "statik"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ('fallback = ["pupet", "static2"]', "fallback"),
+        ('backend = "static2"', "backend"),
+        ("[policies.static2]\nattempts = 1", "policies.static2"),
+    ],
+)
+def test_a_misspelled_name_in_the_settings_is_refused_at_construction(
+    renderer_of: Any, tmp_path: Path, settings: str, key: str
+) -> None:
+    (tmp_path / "avatar.toml").write_text(settings, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        renderer_of()
+    assert str(caught.value.key).startswith(key)
+    assert "Did you mean" in str(caught.value) or "static" in str(caught.value)
+    with pytest.raises(InputError, match="static"):
+        renderer_of(["static2", "static"])
+
+
+def test_what_fell_for_a_passing_reason_is_tried_again_at_the_end(
+    renderer_of: Any, tmp_path: Path
+) -> None:
+    backend = MovingBackend(plan=[fails(Category.CONNECTIVITY), fails(Category.CONNECTIVITY)])
+    renderer = renderer_of(backend, workers=1, overrides={"retry.delay": 0})
+    result = renderer.render(film_of_tones(tmp_path, 2), tmp_path / "out.mp4")
+    assert [scene.backend for scene in result.scenes] == ["moving", "moving"]
+    assert not result.degraded
+    told = [entry.category for entry in result.scenes[0].trail if entry.backend == "moving"]
+    assert told == [Category.CONNECTIVITY, Category.CONNECTIVITY, None]
 
 
 def test_one_scene_can_be_rendered_alone(renderer_of: Any, tmp_path: Path) -> None:
@@ -549,7 +597,7 @@ def test_when_even_the_last_rung_fails_the_error_names_every_rung(
         name = "static"
 
     rungs = [
-        MovingBackend(plan=[fails(Category.SERVER, "first reason")]),
+        MovingBackend(plan=[fails(Category.UNSUPPORTED, "first reason")]),
         FailingStatic(plan=[fails(Category.INVALID_INPUT, "last reason")]),
     ]
     with pytest.raises(AvatarError, match=r"(?s)first reason.*last reason"):
