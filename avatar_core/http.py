@@ -59,7 +59,7 @@ class CallOptions(TypedDict, total=False):
     ``seconds`` is the limit for all of it: connecting, sending, waiting, receiving. ``order``
     marks a request that must not be sent twice, such as one that creates a paid job: an error
     that leaves open whether it was accepted has ``unanswered`` set. ``accept`` are statuses
-    besides 200-299 that are no error. ``auth=False`` leaves out the client's own
+    besides 200-299 that are no error of a `request`. ``auth=False`` leaves out the client's own
     authentication and headers; to another host they are never sent. ``files`` are form fields
     with a file each: its name, its content, its media type. ``max_bytes`` limits the answer.
     """
@@ -287,11 +287,12 @@ class HttpClient:
 
 
 def _waited(line: Line, seconds: float) -> str:
+    limit = f"{round(seconds, 2):g} s"
     if not line.sent:
-        return f"the request was not through after {seconds:g} s"
+        return f"the request was not through after {limit}"
     if not line.answered:
-        return f"there was no answer after {seconds:g} s"
-    return f"the answer was not complete after {seconds:g} s"
+        return f"there was no answer after {limit}"
+    return f"the answer was not complete after {limit}"
 
 
 @functools.cache

@@ -17,6 +17,8 @@ LONGEST_MESSAGE = 200
 # A pause of days is a wish that no film can wait for, whatever its exact length.
 LONGEST_PAUSE = 86_400.0
 _DEEPEST = 4
+# What a page is called stands at its beginning.
+_HEAD_CHARACTERS = 8_000
 _KINDS = ("kind", "code", "type", "error_code")
 _MESSAGES = (
     *("message", "Message", "msg", "description", "error_description", "detail", "details"),
@@ -70,7 +72,11 @@ def said(body: bytes) -> str:
             return shown(_message(json.loads(text))).rstrip(".")
         except (ValueError, RecursionError):
             return ""
-    first = _of_markup(text) if text.startswith("<") else next(iter(text.splitlines()), "")
+    first = (
+        _of_markup(text[:_HEAD_CHARACTERS])
+        if text.startswith("<")
+        else next(iter(text.splitlines()), "")
+    )
     return shown(first).rstrip(".")
 
 

@@ -26,6 +26,8 @@ _LOOK_SECONDS = 0.05
 # A thread whose socket was shut down ends at once; one that looks up a name does not.
 _ENDING_SECONDS = 0.1
 _SHORTEST_SECONDS = 0.001
+# The system refuses to wait for ever, and a little less than that as well.
+_LONGEST_SECONDS = 86_400.0
 _POOLS = 32
 
 _working = threading.local()
@@ -53,8 +55,8 @@ class Line:
 
     @property
     def left(self) -> float:
-        """Seconds for the next step, never quite zero: a socket takes that for no waiting."""
-        return max(_SHORTEST_SECONDS, self._left())
+        """Seconds for the next step, never quite zero (a socket takes that for no waiting)."""
+        return min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, self._left()))
 
     @property
     def over(self) -> bool:

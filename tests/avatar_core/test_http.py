@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import socket
 import ssl
@@ -126,6 +127,11 @@ def test_a_form_with_files_arrives_with_its_names_and_types(server: ScriptedServ
     image = form["image"]
     assert (image.content, image.filename, image.content_type) == (
         b"\x89PNG", "face.png", "image/png")  # fmt: skip
+
+
+def test_a_time_without_end_is_a_time_too(server: ScriptedServer) -> None:
+    server.then(Answer(200, b"ok"))
+    assert client_of(server).request("GET", "/", seconds=math.inf).body == b"ok"
 
 
 @pytest.mark.parametrize("path", ["talks/1", "/talks/1"])
