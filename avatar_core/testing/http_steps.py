@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ class Wire:
 
     def reset(self) -> None:
         """Cut the connection off so that the other side gets a reset, and no orderly end."""
-        no_linger = struct.pack("ii", 1, 0)
+        no_linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
         self._connection.close()
 
