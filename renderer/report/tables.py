@@ -60,7 +60,7 @@ def _reason(reason: Reason, rows: Iterable[Row]) -> Markup:
     return tag(
         "li",
         tag("h3", tag("bdi", reason.name), f": {kind} ", tag("span", reason.kind, class_="soft")),
-        [tag("p", tag("bdi", text)) for text in _some(list(reason.messages))],
+        [tag("p", tag("bdi", text[:1].upper() + text[1:])) for text in _some(list(reason.messages))],
         tag("p", tag("bdi", _advice(reason)), class_="advice"),
         tag("p", "In ", _links(list(rows)), class_="soft"),
         class_="reason",

@@ -60,7 +60,7 @@ def test_a_rendered_film_has_a_page_with_a_picture_of_every_scene(
     result = renderer.render(film_of_tones(tmp_path, 2), tmp_path / "phim 100% #1.mp4")
     assert result.report == tmp_path / "phim 100% #1.report.html"
     root = read_page(result.report.read_text(encoding="utf-8"))
-    assert "no <credit> left" in root.one("ul", "reasons").text
+    assert "No <credit> left" in root.one("ul", "reasons").text
     data = [image.attributes["src"] or "" for image in root.all("img")]
     moving, still = (Image.open(io.BytesIO(base64.b64decode(one.partition(",")[2])))
                      for one in data)  # fmt: skip
