@@ -112,5 +112,7 @@ def _set_up_logging() -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_Discreet(logging.BASIC_FORMAT))
         logging.basicConfig(level=logging.DEBUG, handlers=[handler])
+        # It writes down whole addresses, and the query of one may be all that a thief needs.
+        logging.getLogger("urllib3").setLevel(logging.INFO)
     else:
         logging.getLogger().addHandler(logging.NullHandler())
