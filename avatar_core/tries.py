@@ -149,17 +149,18 @@ class Tries:
         if lowered:
             why = f": {self._why_less}" if self._why_less else ""
             self._said.append(f"Made by {self._rung} with {lowered}{why}")
-        self._note(None, "delivered", began, cost=self._payment.settle(clip.cost))
+        self._note(None, "delivered", began, self._payment.settle(clip.cost), self._step)
         return replace(clip, warnings=(*clip.warnings, *self._said))
 
     def _after(self, failure: AvatarError, began: float) -> float | None:
         if failure.category not in _UNKNOWN and not failure.unanswered:
             self._order.refused()
+        step = self._step
         pause = self._plan(failure)
         cost = FREE if pause is not None else self._leave(failure)
         said = self._take_not_stopped()
         message = f"{failure.message} {said}" if said else failure.message
-        self._note(failure, message, began, cost=cost)
+        self._note(failure, message, began, cost, step)
         return pause
 
     def _plan(self, failure: AvatarError) -> float | None:
@@ -248,6 +249,7 @@ class Tries:
         message: str,
         began: float,
         cost: Cost,
+        step: int,
     ) -> None:
         self._scene.note(
             TrailEntry(
@@ -260,7 +262,7 @@ class Tries:
                 cost=cost,
                 resumed=self._resumed,
                 attempt=self._calls,
-                step=self._step,
+                step=step,
                 passing=failure is not None and _may_pass(failure),
             )
         )
