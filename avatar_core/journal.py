@@ -16,7 +16,8 @@ class JobRecord:
 
     ``key`` is the rung's for the request, ``reference`` what was sent along with the order.
     ``ordered`` means that no answer has come (``remote_id`` is None), ``cancelled`` that it was
-    asked to stop. ``cost`` is the price expected, ``at`` seconds since 1970.
+    asked to stop. ``cost`` is the price expected, ``at`` seconds since 1970. ``told`` means that
+    the trail of an earlier render has named the cost.
     """
 
     key: str
@@ -27,6 +28,7 @@ class JobRecord:
     remote_id: str | None = None
     cost: Cost = FREE
     scene: str = ""
+    told: bool = False
 
 
 class Journal(Protocol):

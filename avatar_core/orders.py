@@ -53,6 +53,7 @@ class Order:
         self._record = self._journal.find(self._key)
         self.expected = FREE if self._record is None else self._record.cost
         self.reference = self._record.reference if self._record else self._new_reference()
+        self.was_told = self._record is not None and self._record.told
 
     @property
     def exists(self) -> bool:
@@ -79,7 +80,7 @@ class Order:
             if self._record is None:
                 self.expected = expected
                 self.reference = self._new_reference()
-                self._begun = True
+                self._begun, self.was_told = True, False
 
     def placed(self) -> None:
         """The order is about to be sent; raises `AvatarError` where it would be paid for without
@@ -134,6 +135,13 @@ class Order:
             if remote_id in (None, self.remote_id):
                 self._forget()
 
+    def told(self) -> None:
+        """A trail names what the job cost: whoever goes on with it need not do so again."""
+        with self._lock:
+            if self._record is not None:
+                self._record = replace(self._record, told=True)
+                self._write_if_possible(self._record)
+
     def close(self) -> None:
         """The rung's story is over; a thread that was left behind may still hear an answer."""
         with self._lock:
@@ -180,7 +188,7 @@ class Order:
             self._journal.write(record)
         except (OSError, EnvironmentFault) as failure:
             # A job that runs on costs more than a line that is out of date.
-            log.warning("That a job is stopped could not be written down: %s", failure)
+            log.warning("What became of a job could not be written down: %s", failure)
 
     def _forget(self) -> None:
         if self._record is not None:

@@ -42,13 +42,14 @@ class Payment:
             self._held = None
 
     def settle(self, cost: Cost) -> Cost:
-        """``cost`` was spent; returns what of it this run has not counted before."""
+        """``cost`` was spent; returns what of it no trail has named before. A budget counts what
+        an earlier render has paid as well, because it is the film's."""
         new = self._policy.not_yet_counted(self._order.reference, cost)
         if self._held is not None:
             self._held.settle(new)
         else:
             self._policy.budget.count(self._rung, new)
-        return new
+        return FREE if self._order.was_told else new
 
     def leave(self, *, billed: bool) -> Cost:
         """Nobody waits any more: what was spent in vain. A paid job that exists counts."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from avatar_core.attempt import Attempt
 from avatar_core.backend import FREE, AvatarClip, AvatarRequest, Cost
-from avatar_core.errors import AvatarError, Category
+from avatar_core.errors import AvatarError, Category, EnvironmentFault
 from avatar_core.orders import Order
 from avatar_core.payment import Payment
 from avatar_core.policy.state import Policy
@@ -14,7 +14,7 @@ from avatar_core.policy.table import TABLE
 from avatar_core.remote_jobs import FIND_SECONDS, look_up, stop
 from avatar_core.scene_run import SceneRun
 from avatar_core.trail import TrailEntry
-from avatar_core.turns import Turn
+from avatar_core.turns import PassedOver, Turn
 
 # After these nobody knows whether an order that was sent has arrived.
 _UNKNOWN = (Category.TIMEOUT, Category.BACKEND_BUG)
@@ -80,8 +80,11 @@ class Tries:
                 if clip is not None or pause is None:
                     return clip
                 self._pause(pause)
-        except BaseException:
+        except (PassedOver, AvatarError, EnvironmentFault):
             self.ending = Ending(self._leave(None), self._take_not_stopped(), self._calls)
+            raise
+        except BaseException:
+            self._leave(None, telling=False)
             raise
         finally:
             self._order.close()
@@ -223,11 +226,14 @@ class Tries:
             why = f"it asked for a pause of {failure.retry_after:g} s"
             self._policy.breaker(self._rung).open_for(failure.retry_after, why)
 
-    def _leave(self, failure: AvatarError | None) -> Cost:
-        """Nobody waits for this backend any more: what that cost."""
+    def _leave(self, failure: AvatarError | None, *, telling: bool = True) -> Cost:
+        """Nobody waits for this backend any more: what that cost. Not ``telling``: no trail will
+        ever say so."""
         # First of all: an answer that comes from now on is stopped by whoever hears it.
         self._order.close()
         cost = self._payment.leave(billed=bool(failure and failure.billed))
+        if telling and cost.amount:
+            self._order.told()
         # Where nothing was called, a job of an earlier process is left as it is.
         if self._calls and not _is_done_badly(failure):
             self._stop()
