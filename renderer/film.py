@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from avatar_core.backend import Size
 from avatar_core.speech import Voice
@@ -23,6 +23,8 @@ from renderer.script.models import (
     Watermark,
 )
 
+Chooser = Literal["script", "settings"]
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechPlan:
@@ -35,7 +37,10 @@ class SpeechPlan:
 
 @dataclass(frozen=True, slots=True)
 class Presenter:
-    """Who is seen, and by which backends (in order; `static` is added by the chain)."""
+    """Who is seen, and by which backends (in order; `static` is added by the chain).
+
+    ``chosen_by`` says who named the first of them, ``fallback_by`` who named the others.
+    """
 
     name: str
     portrait: Path | None
@@ -44,6 +49,8 @@ class Presenter:
     position: Position
     scale: float
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    chosen_by: Chooser = "settings"
+    fallback_by: Chooser = "settings"
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Production:
         self._cancel.check()
         tell = self._tell.stage(scene.id, "speech")
         try:
-            with self._store.work_dir() as work, self._in_script(scene):
+            with self._store.work_dir() as work, in_script(self._film, scene):
                 job = Job(work, cancel=self._cancel, on_progress=tell)
                 narration = self._narrator.narrate(scene, job)
         except NarrationError as failure:
@@ -173,17 +173,6 @@ class Production:
         self._tell.speech(scene.id, narration.trail)
         tell(1.0, "")
         return narration
-
-    @contextlib.contextmanager
-    def _in_script(self, scene: FilmScene) -> Iterator[None]:
-        """A mistake found while a scene is made is told with its place in the script."""
-        try:
-            yield
-        except InputError as failure:
-            if failure.file is None and self._film.source is not None:
-                failure.file = self._film.source
-                failure.line = failure.line or scene.line
-            raise
 
     def _make_sound(self, drafts: Sequence[SceneCut], timeline: Timeline) -> Artifact:
         self._cancel.check()
@@ -206,7 +195,7 @@ class Production:
             return replace(before, outcome=outcome)
         cut = replace(draft, clip=clip, visual=self._visuals.of(draft).video)
         compose = self._tell.stage(scene.id, "segment")
-        with self._in_script(scene):
+        with in_script(self._film, scene):
             segment = make_segment(
                 cut, self._store, self._hashes, self._cancel, lambda fraction: compose(fraction, "")
             )
@@ -262,6 +251,18 @@ class Production:
             loudness=delivery.loudness,
             warnings=self._warnings,
         )
+
+
+@contextlib.contextmanager
+def in_script(film: Film, scene: FilmScene) -> Iterator[None]:
+    """A mistake found while a scene is made is told with its place in the script."""
+    try:
+        yield
+    except InputError as failure:
+        if failure.file is None and film.source is not None:
+            failure.file = film.source
+            failure.line = failure.line or scene.line
+        raise
 
 
 def scene_lengths(film: Film, narrations: Sequence[Narration]) -> list[SceneLength]:

@@ -10,7 +10,7 @@ from typing import Any
 from avatar_core.errors import InputError
 from avatar_core.nearest import did_you_mean
 from avatar_core.speech import Voice
-from renderer.film import Film, FilmScene, Presenter, SpeechPlan
+from renderer.film import Chooser, Film, FilmScene, Presenter, SpeechPlan
 from renderer.presets import DEFAULT_PRESET, PRESETS, Preset
 from renderer.script import models as m
 from renderer.script.cascade import (
@@ -240,6 +240,7 @@ class _Builder:
             position=avatar.position or position,
             scale=avatar.scale or scale,
             options=avatar.options,
+            **self._choosers(avatar),
         )
 
     def _warn_of_card(self, scene: m.Scene, index: int) -> None:
@@ -257,6 +258,14 @@ class _Builder:
             return _unique((first, *defaults.only_fallback))
         rest = avatar.fallback if avatar.fallback is not None else defaults.fallback
         return _unique((first, *rest))
+
+    def _choosers(self, avatar: m.Avatar) -> dict[str, Chooser]:
+        defaults = self.defaults
+        script = {
+            "chosen_by": defaults.only_backend is None and avatar.backend is not None,
+            "fallback_by": defaults.only_fallback is None and avatar.fallback is not None,
+        }
+        return {name: "script" if is_so else "settings" for name, is_so in script.items()}
 
 
 def default_place(layout: m.Layout, *, wide: bool) -> tuple[m.Position, float]:

@@ -69,7 +69,8 @@ def _joined(runs: Sequence[Span]) -> list[Span]:
     return joined
 
 
-def _length(word: str) -> float:
+def word_length(word: str) -> float:
+    """How long ``word`` takes to say, in letters."""
     decomposed = unicodedata.normalize("NFD", word.casefold())
     plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     syllables = len(_VOWELS.findall(plain)) + sum(char.isnumeric() for char in plain)
@@ -86,7 +87,7 @@ def _border_cost(word: str) -> float:
 
 def _borders(words: Sequence[str], stretches: Sequence[Span]) -> dict[int, int]:
     """Which stretch begins with which word: number of the word -> number of the stretch."""
-    lengths = [_length(word) for word in words]
+    lengths = [word_length(word) for word in words]
     voice = sum(end - start for start, end in stretches)
     expected = [done / sum(lengths) * voice for done in accumulate(lengths)][:-1]
     pauses = list(accumulate(end - start for start, end in stretches))[:-1]
@@ -138,7 +139,7 @@ def _spread(words: Sequence[str], stretches: Sequence[Span], borders: dict[int, 
     for first, last in zip(starts, [*starts[1:], len(words)], strict=True):
         begin = borders.get(first, 0)
         end = borders.get(last, len(stretches))
-        spans += _fill([_length(word) for word in words[first:last]], stretches[begin:end])
+        spans += _fill([word_length(word) for word in words[first:last]], stretches[begin:end])
     return spans
 
 

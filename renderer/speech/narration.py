@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,14 +31,13 @@ from renderer.script.markup import (
 )
 from renderer.speech.assembly import Assembly, place_recording, speak_all
 from renderer.speech.engines import RECORDINGS, Engines, EngineSource, Reason
-from renderer.speech.recording import RecordingEngine, require_content
+from renderer.speech.keys import recording_key, silence_key, speech_key, voice_for
+from renderer.speech.recording import require_content
 from renderer.speech.sound import RATE, silent_wav
 from renderer.speech.utterances import Utterance, speakable, utterances
-from renderer.store import Artifact, FileHashes, Store, content_key
+from renderer.store import Artifact, FileHashes, Store
 
 KIND = "speech"
-# Changes when the same engine and text would give other notes or another sound.
-_FORMAT = 1
 Timing = Literal["exact", "estimated"]
 
 
@@ -116,44 +115,32 @@ class Narrator:
         self._engines.close()
 
     def _silent(self, scene: FilmScene, job: Job) -> Narration:
-        samples = max(1, round((scene.duration or 0.0) * RATE))
+        samples = silent_samples(scene)
 
         def build(target: Path, work: Path) -> dict[str, Any]:
             del work
             silent_wav(target, samples)
             return Assembly(samples).to_json()
 
-        key = content_key(format=_FORMAT, silence=samples)
-        return _narration(self._make(key, build, job), None, ())
+        return narration_from(self._make(silence_key(samples), build, job))
 
     def _recorded(self, scene: FilmScene, audio: Path, job: Job) -> Narration:
-        pieces = [piece for piece in _pieces(scene) if isinstance(piece, Spoken)]
+        pieces = captions_of(scene)
         require_content(audio)
 
         def build(target: Path, work: Path) -> dict[str, Any]:
             del work
             return place_recording(audio, pieces, target, job).to_json()
 
-        key = content_key(
-            format=_FORMAT,
-            engine=RecordingEngine.revision,
-            recording=self._hashes(audio),
-            pieces=[astuple(piece) for piece in pieces],
-        )
+        key = recording_key(self._hashes(audio), pieces)
         started = job.clock()
         artifact = self._make(key, build, job)
-        return _narration(artifact, RECORDINGS, (_success(RECORDINGS, artifact, job, started),))
+        trail = (_success(RECORDINGS, artifact, job, started),)
+        return narration_from(artifact, RECORDINGS, trail)
 
     def _spoken(self, scene: FilmScene, job: Job) -> Narration:
-        pieces = _pieces(scene)
-        text = written_text(pieces)
-        parts = utterances(pieces)
-        if not any(isinstance(part, Utterance) for part in parts):
-            raise _input_error(
-                scene,
-                f"There is nothing to speak in {(scene.text or '').strip()[:40]!r}.",
-                'Write words, or give the scene a "duration" if it is to be silent.',
-            )
+        text = written_text(_pieces(scene))
+        parts = spoken_parts(scene)
         trail: list[SpeechAttempt] = []
         failure: AvatarError | None = None
         for name in self._engines.order(scene.speech.engines, scene.speech.voice.language):
@@ -172,7 +159,7 @@ class Narrator:
                 continue
             trail.append(_success(name, artifact, job, started))
             named = scene.speech.engines
-            return _narration(
+            return narration_from(
                 artifact,
                 name,
                 tuple(trail),
@@ -185,10 +172,7 @@ class Narrator:
         self, name: str, scene: FilmScene, parts: Sequence[Utterance | Break], job: Job
     ) -> Artifact:
         engine = self._engines.get(name)
-        voice = scene.speech.voice
-        # A voice's id means something to the engine it was chosen for only.
-        if scene.speech.engines and name != scene.speech.engines[0]:
-            voice = replace(voice, id=None)
+        voice = voice_for(name, scene.speech)
 
         def build(target: Path, work: Path) -> dict[str, Any]:
             inner = Job(
@@ -203,16 +187,32 @@ class Narrator:
             finally:
                 inner.finish()
 
-        key = content_key(
-            format=_FORMAT,
-            engine=[name, engine.revision],
-            voice=asdict(voice),
-            parts=[asdict(part) for part in parts],
-        )
-        return self._make(key, build, job)
+        return self._make(speech_key(name, engine, voice, parts), build, job)
 
     def _make(self, key: str, build: Callable[[Path, Path], dict[str, Any]], job: Job) -> Artifact:
         return self._store.make(KIND, key, ".wav", build, cancel=job.cancel)
+
+
+def silent_samples(scene: FilmScene) -> int:
+    """How many samples a scene is silent that has neither a text nor a recording."""
+    return max(1, round((scene.duration or 0.0) * RATE))
+
+
+def captions_of(scene: FilmScene) -> list[Spoken]:
+    """What the captions of a recorded scene show."""
+    return [piece for piece in _pieces(scene) if isinstance(piece, Spoken)]
+
+
+def spoken_parts(scene: FilmScene) -> tuple[Utterance | Break, ...]:
+    """What is spoken in a scene, and its pauses; raises `InputError` where that is nothing."""
+    parts = utterances(_pieces(scene))
+    if not any(isinstance(part, Utterance) for part in parts):
+        raise _input_error(
+            scene,
+            f"There is nothing to speak in {(scene.text or '').strip()[:40]!r}.",
+            'Write words, or give the scene a "duration" if it is to be silent.',
+        )
+    return parts
 
 
 def _pieces(scene: FilmScene) -> tuple[Piece, ...]:
@@ -254,14 +254,15 @@ def _contained(
         ) from failure
 
 
-def _narration(
+def narration_from(
     artifact: Artifact,
-    engine: str | None,
-    trail: tuple[SpeechAttempt, ...],
+    engine: str | None = None,
+    trail: tuple[SpeechAttempt, ...] = (),
     *,
     degraded: bool = False,
     warnings: Sequence[str] = (),
 ) -> Narration:
+    """The narration that the store keeps as ``artifact``."""
     meta = artifact.meta
     return Narration(
         artifact.path,
