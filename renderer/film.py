@@ -49,8 +49,8 @@ class Presenter:
     position: Position
     scale: float
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    chosen_by: Chooser = "settings"
-    fallback_by: Chooser = "settings"
+    chosen_by: Chooser = field(default="settings", compare=False)
+    fallback_by: Chooser = field(default="settings", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
