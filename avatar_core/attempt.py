@@ -47,12 +47,16 @@ class Attempt:
     clock: Clock
 
     def run(
-        self, request: AvatarRequest, order: Order | None = None, seconds: float | None = None
+        self,
+        request: AvatarRequest,
+        order: Order | None = None,
+        seconds: float | None = None,
+        on_clip: Callable[[AvatarClip], None] | None = None,
     ) -> AvatarClip:
         """Call once, for at most ``seconds``, and validate the clip; raises `AvatarError`.
 
-        ``order`` is the remote job to go on with, or the place to note a new one. Each call has
-        its own folder.
+        ``order`` is the remote job to go on with, or the place to note a new one; ``on_clip``
+        hears of the clip before it is judged. Each call has its own folder.
         """
         self.cancel.check()
         folder = Path(tempfile.mkdtemp(prefix="a", dir=self.work_dir))
@@ -67,6 +71,8 @@ class Attempt:
                 raise Overrun(seconds) from None
             finally:
                 job.finish()
+            if on_clip is not None:
+                on_clip(clip)
             return self.validate(replace(clip, backend=self.name), request)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from avatar_core.attempt import contained
-from avatar_core.backend import FREE, AvatarBackend, AvatarRequest, Cost
+from avatar_core.backend import FREE, AvatarBackend, AvatarClip, AvatarRequest, Cost
 from avatar_core.errors import AvatarError, EnvironmentFault
 from avatar_core.orders import Order
 from avatar_core.policy.budget import BudgetRefusal, Reservation
@@ -20,7 +20,7 @@ class Payment:
         self._backend = backend
         self._order = order
         self._held: Reservation | None = None
-        self._expected = FREE
+        self._expected = self._charged = FREE
 
     def reserve(self, request: AvatarRequest) -> None:
         """Set the price aside, unless a job is under way; raises `PassedOver`."""
@@ -34,6 +34,15 @@ class Payment:
                 raise PassedOver(str(refusal)) from None
             self._expected = price or FREE
         self._order.begin(self._expected)
+
+    def charge(self, clip: AvatarClip) -> None:
+        """A clip has come, good or bad, and says what it cost."""
+        self._charged = clip.cost
+
+    @property
+    def was_charged(self) -> bool:
+        """Whether a clip has come that was not for nothing."""
+        return bool(self._charged.amount)
 
     def release(self) -> None:
         """Nothing was spent."""
@@ -53,6 +62,8 @@ class Payment:
 
     def leave(self, *, billed: bool) -> Cost:
         """Nobody waits any more: what was spent in vain. A paid job that exists counts."""
+        if self.was_charged:
+            return self.settle(self._charged)
         if billed or (self._order.exists and self._backend.capabilities.costs_money):
             return self.settle(self._order.expected)
         self.release()

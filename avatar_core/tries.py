@@ -116,6 +116,7 @@ class Tries:
             try:
                 clip = self._generate(turn)
             except AvatarError as failure:
+                failure.billed = failure.billed or self._payment.was_charged
                 # All of it before the next scene's turn, which must heed what is found out here.
                 turn.failed(failure)
                 return None, self._after(failure, began)
@@ -138,7 +139,7 @@ class Tries:
         self._payment.reserve(self._request)
         seconds = min(self._policy.attempt_seconds(self._rung), turn.time_left())
         self._calls += 1
-        return self._attempt.run(self._request, self._order, seconds)
+        return self._attempt.run(self._request, self._order, seconds, self._payment.charge)
 
     def _learn_from_others(self) -> None:
         """Another scene may have stepped down while this one waited for its turn."""
