@@ -20,8 +20,11 @@ class Look:
 
     def fell(self, scene: str, past: Sequence[str], to: str) -> None:
         """A scene's clip was made by ``to`` after the rungs ``past`` had not delivered."""
-        if self._film and past:
-            with self._lock:
+        if not self._film:
+            return
+        with self._lock:
+            # A scene that fell because the film has is no news, and not the reason.
+            if set(past) - {to} - self._passed:
                 self._passed |= set(past) - {to}
                 self._fell = f"{scene} fell back to {to}" if scene else f"it fell back to {to}"
 
