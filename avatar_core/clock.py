@@ -51,7 +51,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The computer's own clock."""
+    """The computer's own clock. Work that is cancelled has ``grace`` seconds to end by itself."""
+
+    def __init__(self, grace: float = _STOP_SECONDS) -> None:
+        self._grace = grace
 
     def __call__(self) -> float:
         return time.monotonic()
@@ -76,7 +79,7 @@ class SystemClock:
             now = self()
             if cancel is not None and cancel.cancelled:
                 stopping = now if stopping is None else stopping
-                if now - stopping >= _STOP_SECONDS:
+                if now - stopping >= self._grace:
                     raise Cancelled("cancelled")
             elif now >= end:
                 raise Overrun(seconds)
