@@ -148,8 +148,15 @@ class _TrackedTls(_Tracked, HTTPSConnection):
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Tracked
 
+    def _put_conn(self, conn: Any) -> None:
+        # A service need not say that it closes the connection, as it is asked to: until it has,
+        # the connection looks as if it could be used again.
+        if conn is not None:
+            conn.close()
+        super()._put_conn(conn)
 
-class _TlsPool(HTTPSConnectionPool):
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _TrackedTls
 
 

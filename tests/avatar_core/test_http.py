@@ -64,6 +64,7 @@ class FromArrival(SystemClock):
     """Its seconds begin when the server has a request: a busy machine may send it late."""
 
     def __init__(self, server: ScriptedServer) -> None:
+        super().__init__()
         self._server = server
         self._start: float | None = None
 
