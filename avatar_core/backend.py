@@ -265,10 +265,10 @@ class AvatarBackend(ABC):
     """One way to make a presenter speak; subclasses are registered by name through a plugin.
 
     The constructor takes one argument, an instance of the class's ``Options`` (what the
-    configuration says). ``request.options`` is another instance, with the scene's own values
-    merged over it. ``revision`` enters the cache key: change it when the same request would
-    give another clip. Every failure is raised as `AvatarError`; anything else that escapes
-    counts as `backend_bug`.
+    configuration says); it starts nothing and asks nobody. ``request.options`` is another
+    instance, with the scene's own values merged over it. ``revision`` enters the cache key:
+    change it when the same request would give another clip. Every failure is raised as
+    `AvatarError`; anything else that escapes counts as `backend_bug`.
     """
 
     name: ClassVar[str]
@@ -289,7 +289,10 @@ class AvatarBackend(ABC):
         """Make the clip in ``job.work_dir``; raises `AvatarError`."""
 
     def estimate(self, request: AvatarRequest) -> Cost | None:
-        """The price of ``request``, None where it cannot be known beforehand."""
+        """The price of ``request``, None where it cannot be known beforehand.
+
+        Offline and quick; ``request.audio`` may not be there yet.
+        """
         del request
         return None if self.capabilities.costs_money else FREE
 

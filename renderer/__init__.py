@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from avatar_core.lazy import exports
 
 if TYPE_CHECKING:
+    from renderer.planning.plan import Estimate, Plan, ScenePlan
     from renderer.renderer import SmartVideoRenderer
     from renderer.result import RenderResult, SceneResult
     from renderer.script.models import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "renderer.planning.plan": ["Estimate", "Plan", "ScenePlan"],
     "renderer.renderer": ["SmartVideoRenderer"],
     "renderer.result": ["RenderResult", "SceneResult"],
     "renderer.script.models": (
@@ -40,12 +42,15 @@ __all__ = [
     "Avatar",
     "Background",
     "Captions",
+    "Estimate",
     "ImageOverlay",
     "Music",
     "Output",
     "Padding",
+    "Plan",
     "RenderResult",
     "Scene",
+    "ScenePlan",
     "SceneResult",
     "SmartVideoRenderer",
     "Speaker",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -9,23 +10,18 @@ from avatar_core.backend import AvatarRequest
 from renderer.film import Film, FilmScene
 from renderer.segments import presenter_size
 from renderer.speech.narration import Narration
-from renderer.store import FileHashes, content_key
+from renderer.store import content_key
 
 
 def presenter_request(
-    film: Film, scene: FilmScene, narration: Narration, hashes: FileHashes
+    film: Film, scene: FilmScene, narration: Narration, hash_of: Callable[[Path], str]
 ) -> AvatarRequest | None:
-    """The scene's request with its key; None where nobody is seen."""
-    request = request_without_key(film, scene, narration)
-    return None if request is None else replace(request, key=_key(request, hashes))
-
-
-def request_without_key(film: Film, scene: FilmScene, narration: Narration) -> AvatarRequest | None:
-    """The same for a narration whose sound need not be there yet: no clip can be found for it."""
+    """The scene's request with its key; None where nobody is seen. ``hash_of`` tells the content
+    of the portrait and of the narration."""
     presenter, size = scene.presenter, presenter_size(film, scene)
     if presenter is None or size is None:
         return None
-    return AvatarRequest(
+    request = AvatarRequest(
         portrait=presenter.portrait,
         audio=narration.path,
         duration=narration.seconds,
@@ -37,22 +33,23 @@ def request_without_key(film: Film, scene: FilmScene, narration: Narration) -> A
         words=narration.words,
         phonemes=narration.phonemes,
     )
+    return replace(request, key=_key(request, hash_of))
 
 
-def _key(request: AvatarRequest, hashes: FileHashes) -> str:
+def _key(request: AvatarRequest, hash_of: Callable[[Path], str]) -> str:
     """What the clip depends on; backend, options, size and fps are added by the chain."""
     return content_key(
-        portrait=_content_of(request.portrait, hashes),
-        audio=hashes(request.audio),
+        portrait=_content_of(request.portrait, hash_of),
+        audio=hash_of(request.audio),
         speaker=request.speaker,
         language=request.language,
         phonemes=[astuple(phoneme) for phoneme in request.phonemes],
     )
 
 
-def _content_of(portrait: Path | None, hashes: FileHashes) -> str | None:
+def _content_of(portrait: Path | None, hash_of: Callable[[Path], str]) -> str | None:
     try:
-        return None if portrait is None else hashes(portrait)
+        return None if portrait is None else hash_of(portrait)
     except OSError:
         # Missing or unreadable: what to show instead is for the backend to say.
         return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,10 @@ from avatar_core.pool import BackendPool
 from avatar_core.settings import load_settings
 from renderer.assemble import check_target
 from renderer.film import Film
+from renderer.planning.alternatives import estimate_of
+from renderer.planning.narrations import ExpectedNarrations
+from renderer.planning.plan import Estimate, Plan
+from renderer.planning.planner import Planner
 from renderer.presenting import Presenting
 from renderer.production import Production, only_scenes
 from renderer.report.writing import reported
@@ -133,6 +138,27 @@ class SmartVideoRenderer:
                     pool.rungs(scene.presenter.backends, scene.presenter.options)
         return film
 
+    def plan(
+        self, script: Script, *, variables: Mapping[str, str | int | float] | None = None
+    ) -> Plan:
+        """What `render` would do now: whom it would ask for each scene, price, time, uploads.
+
+        Needs no network, asks no backend but for its price, and makes nothing. Raises
+        `InputError` as `render` does, `EnvironmentFault` where the cache cannot be used.
+        """
+        film = self.check(script, variables=variables)
+        with self._pool() as pool, self._planner(pool) as planner:
+            return planner.plan(film)
+
+    def estimate(
+        self, script: Script, *, variables: Mapping[str, str | int | float] | None = None
+    ) -> Estimate:
+        """`plan`, and what the film would take with each loaded backend alone."""
+        film = self.check(script, variables=variables)
+        names = sorted({*self._plugins.backends.names(), *self._given})
+        with self._pool() as pool, self._planner(pool) as planner:
+            return estimate_of(film, names, planner, pool)
+
     def cancel(self) -> None:
         """Stop the running render from another thread; what is finished is kept."""
         self._cancel.cancel()
@@ -182,6 +208,18 @@ class SmartVideoRenderer:
 
     def _pool(self) -> BackendPool:
         return BackendPool(self._plugins.backends, self.loaded, self._given)
+
+    @contextlib.contextmanager
+    def _planner(self, pool: BackendPool) -> Iterator[Planner]:
+        store = self._open_store()
+        narrations = ExpectedNarrations(self._plugins.engines, store, self._hashes)
+        try:
+            with store.faults():
+                yield Planner(
+                    self.loaded, pool, narrations, store, self._hashes, self._worker_count()
+                )
+        finally:
+            narrations.close()
 
     def _worker_count(self) -> int:
         return self.settings.workers or max(1, min(_MOST_WORKERS, os.cpu_count() or 1))

@@ -23,7 +23,7 @@ class StaticBackend(AvatarBackend):
 
     name: ClassVar[str] = "static"
     revision: ClassVar[str] = "2"
-    capabilities: ClassVar[Capabilities] = Capabilities(animates=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(animates=False, pace=0.1)
     Options: ClassVar[type[BaseModel]] = StaticOptions
 
     def check(self) -> Health:
