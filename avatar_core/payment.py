@@ -12,10 +12,15 @@ from avatar_core.turns import PassedOver
 
 
 class Payment:
-    """Goes with one `Order`; settling or releasing twice does nothing more."""
+    """Goes with one `Order`; settling or releasing twice does nothing more. ``key`` is the
+    rung's for the request, empty where it has none."""
 
-    def __init__(self, policy: Policy, rung: str, backend: AvatarBackend, order: Order) -> None:
+    def __init__(
+        self, policy: Policy, rung: str, backend: AvatarBackend, order: Order, key: str
+    ) -> None:
         self._policy = policy
+        # Two requests without a key are two.
+        self._request = key or order.reference
         self._rung = rung
         self._backend = backend
         self._order = order
@@ -26,6 +31,8 @@ class Payment:
         """Set the price aside, unless a job is under way; raises `PassedOver`."""
         if self._order.exists:
             return
+        if self._policy.billed(self._rung, self._request):
+            raise PassedOver("it was paid for this scene already and did not deliver")
         if self._held is None:
             price = self._price(request)
             try:
@@ -53,21 +60,34 @@ class Payment:
     def settle(self, cost: Cost) -> Cost:
         """``cost`` was spent; returns what of it no trail has named before. A budget counts what
         an earlier render has paid as well, because it is the film's."""
-        new = self._policy.not_yet_counted(self._order.reference, cost)
+        new = self._policy.not_yet_counted(self._rung, self._request, cost)
         if self._held is not None:
             self._held.settle(new)
         else:
             self._policy.budget.count(self._rung, new)
         return FREE if self._order.was_told else new
 
-    def leave(self, *, billed: bool) -> Cost:
-        """Nobody waits any more: what was spent in vain. A paid job that exists counts."""
+    def leave(self, *, called: bool, billed: bool) -> Cost:
+        """Nobody waits any more: what was spent in vain. A paid job that exists counts, unless
+        it is an earlier process's that was not even asked for."""
         if self.was_charged:
-            return self.settle(self._charged)
-        if billed or (self._order.exists and self._backend.capabilities.costs_money):
-            return self.settle(self._order.expected)
-        self.release()
-        return FREE
+            spent = self._charged
+        elif billed or (called and self._order.exists and self._backend.capabilities.costs_money):
+            spent = self._order.expected
+        else:
+            self.release()
+            return FREE
+        # What was paid once for this scene is not paid again.
+        self._policy.bill(self._rung, self._request)
+        return self.settle(spent)
+
+    def forgive(self) -> None:
+        """What was held for an order is none: there is no such job."""
+        self._policy.unbill(self._rung, self._request)
+
+    def delivered(self) -> None:
+        """The clip is kept."""
+        self._policy.delivered(self._rung, self._request)
 
     def _price(self, request: AvatarRequest) -> Cost | None:
         """None where it is not known beforehand."""

@@ -17,7 +17,7 @@ from avatar_core.backend import (
     Capabilities,
     Cost,
 )
-from avatar_core.errors import AvatarError, Category, EnvironmentFault
+from avatar_core.errors import ADVICE, AvatarError, Category, EnvironmentFault
 from avatar_core.fitness import shortcoming
 from avatar_core.policy.state import Policy
 from avatar_core.policy.table import TABLE
@@ -97,7 +97,8 @@ class RungRun:
                 raise
             calls = self._tries.ending.calls if self._tries is not None else 0
             category = Category.UNSUPPORTED
-            self._note(category, failure.message, failure.advice, attempt=calls)
+            advice = failure.advice or ADVICE[category]
+            self._note(category, failure.message, advice, attempt=calls)
         return None
 
     def _prepared(self) -> Attempt:
@@ -118,17 +119,11 @@ class RungRun:
         )
 
     def _try(self, attempt: Attempt) -> AvatarClip | None:
-        reason = self._reason_to_pass_over()
+        reason = self._tools.skip(self._rung, self._request)
         if reason is not None:
             raise PassedOver(reason)
         self._tries = Tries(self._tools.policy, self._scene, attempt, self._request, self._key)
         return self._tries.run()
-
-    def _reason_to_pass_over(self) -> str | None:
-        policy, name = self._tools.policy, self._rung.name
-        if policy.billed(name, self._key or ""):
-            return "it was paid for this scene already and did not deliver"
-        return self._tools.skip(self._rung, self._request)
 
     def _keep(self, clip: AvatarClip) -> AvatarClip:
         cache = self._tools.cache

@@ -65,7 +65,7 @@ class Tries:
             paid=self._backend.capabilities.costs_money,
             on_late=self._stop,
         )
-        self._payment = Payment(policy, self._rung, self._backend, self._order)
+        self._payment = Payment(policy, self._rung, self._backend, self._order, self._key)
         self.ending = Ending()
 
     def run(self) -> AvatarClip | None:
@@ -92,6 +92,7 @@ class Tries:
     def delivered(self) -> None:
         """The clip is kept: its job is over."""
         self._order.forget()
+        self._payment.delivered()
 
     def _pause(self, seconds: float) -> None:
         if seconds >= 1:
@@ -134,6 +135,8 @@ class Tries:
             seconds=min(FIND_SECONDS, turn.time_left()),
         )
         self._said += [said] if said else []
+        if self._resumed and not self._order.exists:
+            self._payment.forgive()
         self._resumed = self._order.exists
         # The job that was reserved nothing for may be gone; a new one is ordered, and paid.
         self._payment.reserve(self._request)
@@ -173,8 +176,6 @@ class Tries:
         if decision.closes:
             return None
         if failure.billed and not self._order.exists:
-            # What was paid once for this scene is not paid again.
-            self._policy.bill(self._rung, self._key)
             return None
         attempts = self._policy.attempts(self._rung)
         if self._may_step_down(failure, attempts) and self._lower(failure, attempts):
@@ -232,7 +233,8 @@ class Tries:
         ever say so."""
         # First of all: an answer that comes from now on is stopped by whoever hears it.
         self._order.close()
-        cost = self._payment.leave(billed=bool(failure and failure.billed))
+        billed = failure is not None and failure.billed
+        cost = self._payment.leave(called=self._calls > 0, billed=billed)
         if telling and cost.amount:
             self._order.told()
         # Where nothing was called, a job of an earlier process is left as it is.

@@ -59,7 +59,7 @@ class Policy:
         self._ladders: dict[str, Ladder] = {}
         self._closed: dict[str, str] = {}
         self._billed: set[tuple[str, str]] = set()
-        self._counted: dict[str, Cost] = {}
+        self._counted: dict[tuple[str, str], Cost] = {}
 
     def scene(self) -> SceneDeadline:
         """The time of a scene whose turn is now."""
@@ -124,17 +124,28 @@ class Policy:
 
     def billed(self, rung: str, request: str) -> bool:
         with self._lock:
-            return bool(request) and (rung, request) in self._billed
+            return (rung, request) in self._billed
 
-    def not_yet_counted(self, order: str, cost: Cost) -> Cost:
-        """What of the ``cost`` of an order (its reference) is new in this run: a job that was
-        given up and paid, and is taken up again later, is paid once."""
+    def unbill(self, rung: str, request: str) -> None:
+        """It may be ordered again: it has delivered, or was never ordered as it turns out."""
         with self._lock:
-            before = self._counted.get(order, FREE)
-            if not before.amount or before.currency == cost.currency:
-                self._counted[order] = max(before, cost, key=lambda c: c.amount)
-                return Cost(max(Decimal(0), cost.amount - before.amount), cost.currency)
-            return cost
+            self._billed.discard((rung, request))
+
+    def not_yet_counted(self, rung: str, request: str, cost: Cost) -> Cost:
+        """What of the ``cost`` of a request that has not delivered yet is new in this run: a job
+        that was given up and paid, and is taken up again later, is paid once."""
+        with self._lock:
+            before = self._counted.get((rung, request), FREE)
+            if before.amount and before.currency != cost.currency:
+                return cost
+            self._counted[rung, request] = max(before, cost, key=lambda c: c.amount)
+            return Cost(max(Decimal(0), cost.amount - before.amount), cost.currency)
+
+    def delivered(self, rung: str, request: str) -> None:
+        """The next order of the same request is another one, and paid again."""
+        self.unbill(rung, request)
+        with self._lock:
+            self._counted.pop((rung, request), None)
 
     def _kept(self, parts: dict[str, T], name: str, make: Callable[[], T]) -> T:
         with self._lock:
