@@ -26,7 +26,9 @@ class Breaker:
     """Closed while the backend works; open for a while after ``failures`` in a row; then half
     open: one caller, whatever the number of threads, tries it and decides for all.
 
-    The cool-down doubles each time the trial fails and is forgotten by a success.
+    The cool-down doubles each time the trial fails and is forgotten by a success. Checks and
+    calls have a cool-down each: however long a backend was away, the first call that fails after
+    it came back is followed by a short one.
     """
 
     def __init__(self, settings: BreakerSettings, clock: Callable[[], float]) -> None:
@@ -34,7 +36,7 @@ class Breaker:
         self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
-        self._openings = 0
+        self._openings = {True: 0, False: 0}
         self._open_until: float | None = None
         self._why = ""
         self._probing = False
@@ -101,7 +103,8 @@ class Breaker:
     def _close(self, probe: bool) -> None:
         if self._is_late(probe):
             return
-        self._failures = self._openings = 0
+        self._failures = 0
+        self._openings = {True: 0, False: 0}
         self._open_until = None
         self._probing = False
 
@@ -119,9 +122,9 @@ class Breaker:
         most = self._settings.max_cool_down
         if not called:
             most = min(most, max(MOST_SECONDS_BETWEEN_CHECKS, self._settings.cool_down))
-        seconds: float = min(most, self._settings.cool_down * 2.0 ** min(self._openings, 32))
-        self._openings += 1
-        return seconds
+        longer: float = self._settings.cool_down * 2.0 ** min(self._openings[called], 32)
+        self._openings[called] += 1
+        return min(most, longer)
 
     def _refusal(self) -> str | None:
         if self._open_until is None:
