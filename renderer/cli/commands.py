@@ -47,7 +47,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the built-in commands in the order in which a newcomer meets them."""
-    for command in (demo, render, check, init, schema, backends, doctor):
+    for command in (demo, render, plan, estimate, check, init, schema, backends, doctor):
         app.command()(command)
 
 
@@ -103,6 +103,36 @@ def render(
         strict=strict,
     )
     _render(order, json)
+
+
+def plan(
+    script: Script,
+    backend: Backend = None,
+    config: Config = None,
+    set_: Assignments = None,
+    json: AsJson = False,
+) -> None:
+    """Say what a render would do now, scene by scene: who, price, time; does nothing."""
+    from renderer.cli.planning import Question, show_plan
+
+    assignments = tuple(set_ or ())
+    question = Question(script=script, backend=backend, config=config, assignments=assignments)
+    show_plan(question, as_json=json)
+
+
+def estimate(
+    script: Script,
+    backend: Backend = None,
+    config: Config = None,
+    set_: Assignments = None,
+    json: AsJson = False,
+) -> None:
+    """Say how long a film will be, what it will cost and take, with each backend."""
+    from renderer.cli.planning import Question, show_estimate
+
+    assignments = tuple(set_ or ())
+    question = Question(script=script, backend=backend, config=config, assignments=assignments)
+    show_estimate(question, as_json=json)
 
 
 def check(

@@ -112,7 +112,7 @@ def _render(
     started = time.monotonic()
     overrides, variables = split_assignments(order.assignments)
     with SmartVideoRenderer(
-        _chain(order.backend),
+        chain_of(order.backend),
         config=order.config,
         workers=order.workers,
         on_event=listen,
@@ -127,7 +127,7 @@ def _render(
     return Outcome(result, time.monotonic() - started, strict)
 
 
-def _chain(backend: str | None) -> list[str] | None:
+def chain_of(backend: str | None) -> list[str] | None:
     """The backends to try, in their order; None leaves the choice to the settings."""
     if backend is None:
         return None

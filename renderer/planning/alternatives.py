@@ -9,6 +9,7 @@ from avatar_core.attempt import contained
 from avatar_core.backend import Capabilities
 from avatar_core.errors import AvatarError, EnvironmentFault, InputError
 from avatar_core.pool import BackendPool
+from avatar_core.secrets import scrub
 from renderer.film import Film, FilmScene
 from renderer.planning.plan import Alternative, Estimate, Plan
 from renderer.planning.planner import Planner
@@ -24,7 +25,7 @@ def estimate_of(film: Film, names: Sequence[str], planner: Planner, pool: Backen
         try:
             alone = planner.plan(_with(name, film), expected)
         except InputError as failure:
-            reason, presenters = str(failure), len(plan.presented)
+            reason, presenters = scrub(str(failure)), len(plan.presented)
             return _alternative(name, 0, presenters, can, reason=reason)
         return _told(name, alone, can)
 

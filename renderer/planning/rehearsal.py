@@ -176,7 +176,7 @@ class Rehearsal:
         return replace(
             verdict,
             price=backend.price,
-            priced=backend.is_priced and backend.capabilities.costs_money,
+            priced=backend.is_priced and backend.price != FREE,
             can=backend.capabilities,
         )
 

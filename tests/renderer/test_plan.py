@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -263,7 +264,7 @@ def test_uploads_are_listed_for_those_asked_first_and_those_on_fallback(
     ]
 
 
-def test_a_price_that_fails_or_never_comes_counts_as_unknown(stage: Any, tmp_path: Path) -> None:
+def test_a_price_that_fails_counts_as_unknown(stage: Any, tmp_path: Path) -> None:
     class Broken(Tally):
         def estimate(self, request: Any) -> Any:
             raise ZeroDivisionError
@@ -271,6 +272,29 @@ def test_a_price_that_fails_or_never_comes_counts_as_unknown(stage: Any, tmp_pat
     there = stage(Broken(), budget__max_cost="5")
     assert "not known" in first_rung(there.plan(film_on(there, tmp_path, 1))).reason
     assert first_rung(stage(Broken()).plan(film_on(there, tmp_path, 1))).price is None
+
+
+def test_a_price_that_never_comes_is_waited_for_once_and_not_for_long(
+    stage: Any, tmp_path: Path
+) -> None:
+    never, asked = threading.Event(), []
+
+    class Hanging(Tally):
+        def estimate(self, request: Any) -> Any:
+            asked.append(request)
+            never.wait(60)
+
+    there = stage(Hanging(), deadline__check=0.05, budget__max_cost="5")
+    plan = there.plan(film_on(there, tmp_path, 1))
+    never.set()
+    assert "not known beforehand" in first_rung(plan).reason
+    assert len(asked) == 1
+
+
+def test_what_a_free_backend_charges_all_the_same_is_counted(stage: Any, tmp_path: Path) -> None:
+    there = stage(Tally(can=Capabilities()))
+    plan = there.plan(film_on(there, tmp_path, 2))
+    assert plan.costs == plan.most == (Cost(Decimal("0.100")),)
 
 
 def test_a_narration_that_usually_takes_longer_than_one_call_may_is_warned_of(
