@@ -186,7 +186,9 @@ class Tries:
         pause = failure.retry_after
         if pause is None:
             pause = self._policy.backoff.pause(self._same_calls)
-        if pause >= self._scene.deadline.left:
+        # Nor is waited for a breaker that would still be open by then.
+        in_vain = pause < self._policy.breaker(self._rung).opens_in
+        if in_vain or pause >= self._scene.deadline.left:
             self._give_up(failure)
             return None
         if failure.retry_after is not None:

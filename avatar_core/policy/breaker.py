@@ -53,6 +53,12 @@ class Breaker:
         with self._lock:
             return self._refusal()
 
+    @property
+    def opens_in(self) -> float:
+        """Seconds until a call is let through, 0 where one would be now."""
+        with self._lock:
+            return 0.0 if self._open_until is None else max(0.0, self._open_until - self._clock())
+
     def admit(self) -> Admission:
         """Ask to make a call."""
         with self._lock:

@@ -355,7 +355,7 @@ def test_no_scene_is_paid_twice(
         "good": remote(20, cost=price),
         "lost": remote(20, cost=price, lost=True),
         "slow": remote(90, cost=price),
-        "dies": _unpaid_death(clock),
+        "dies": _death,
         "billed": remote(5, cost=price, fails=died),
         "half": _half(price),
     }
@@ -381,8 +381,11 @@ def test_no_scene_is_paid_twice(
     assert len(backend.cancels) == len(set(backend.cancels))
 
 
-def _unpaid_death(clock: VirtualClock) -> Step:
-    return remote(5, fails=AvatarError(Category.SERVER, "The worker crashed."))
+def _death(turn: Turn) -> AvatarClip:
+    """Its own job dies before it is charged; one that it goes on with was charged already."""
+    charged = turn.job.remote_id is not None
+    died = AvatarError(Category.SERVER, "The worker crashed.", billed=charged)
+    return remote(5, fails=died)(turn)
 
 
 def _half(price: Cost) -> Step:
@@ -456,15 +459,17 @@ def test_the_final_error_has_every_rungs_reason(tmp_path: Path) -> None:
     colab = ScriptedBackend("colab", fail(Category.SERVER, "the enhancer crashed"))
     did = ScriptedBackend("did", health=AvatarError(Category.AUTH, "the key is wrong"))
     puppet = ScriptedBackend("puppet", capabilities=Capabilities(max_seconds=0.5))
-    stage = Stage(tmp_path, colab, did, puppet)
+    heygen, sadtalker = ScriptedBackend("heygen"), ScriptedBackend("sadtalker")
+    stage = Stage(tmp_path, colab, did, puppet, heygen, sadtalker, budget={"max_cost": "1"})
     stage.static._steps = (fail(Category.INVALID_INPUT, "no picture at all"),)
-    stage.policy.breaker("colab").failed("before")
-    stage.policy.breaker("colab").failed("before")
+    heygen.capabilities = Capabilities(costs_money=True)  # type: ignore[misc]
+    stage.policy.breaker("sadtalker").open_for(60, "it asked for a pause")
     with pytest.raises(ChainError) as caught:
         stage.scene()
     for reason in (
-        "colab: the enhancer crashed", "colab: it is left alone", "did: the key is wrong",
-        "puppet: The narration lasts 1.0 s", "static: no picture at all",
+        "colab: the enhancer crashed", "did: the key is wrong",
+        "puppet: The narration lasts 1.0 s", "heygen: its price is not known beforehand",
+        "sadtalker: it is left alone for another", "static: no picture at all",
     ):  # fmt: skip
         assert reason in str(caught.value), reason
     assert caught.value.category is Category.INVALID_INPUT

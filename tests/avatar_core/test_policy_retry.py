@@ -150,10 +150,21 @@ def test_no_retry_is_begun_that_the_scene_has_no_time_for(tmp_path: Path) -> Non
 
 
 def test_retries_end_when_the_breaker_opens(tmp_path: Path) -> None:
-    did = ScriptedBackend("did", fail(Category.SERVER, "down"))
-    outcome = Stage(tmp_path, did, retry={"attempts": 20}).scene()
-    assert calls(did) == 3
-    assert [entry.skipped for entry in of(outcome, "did")] == [False, False, False, True]
+    clock = VirtualClock()
+    did = ScriptedBackend("did", fail(Category.SERVER, "down"), clock=clock)
+    stage = Stage(tmp_path, did, clock=clock, retry={"attempts": 20, "delay": 3})
+    outcome = stage.scene()
+    assert [entry.attempt for entry in of(outcome, "did")] == [1, 2, 3]
+    # Nobody waits for a retry that the breaker would not let through.
+    assert clock() == spans(did)[2][1]
+
+
+def test_a_pause_that_outlasts_the_cool_down_is_still_obeyed(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    did = ScriptedBackend("did", fail(Category.RATE_LIMIT, retry_after=40), deliver(), clock=clock)
+    stage = Stage(tmp_path, did, clock=clock, breaker={"failures": 1})
+    assert stage.scene().clip.backend == "did"
+    assert spans(did)[1] == (40, 40)
 
 
 def test_what_was_billed_is_not_asked_again_in_this_run(tmp_path: Path) -> None:
