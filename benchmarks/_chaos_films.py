@@ -12,10 +12,11 @@ from pathlib import Path
 from _chaos_services import World
 from _chaos_trace import Trace
 from avatar_core.backend import AvatarClip, AvatarRequest
+from avatar_core.cancel import CancelToken
 from avatar_core.chain import FallbackChain, Outcome, Rung
 from avatar_core.policy.settings import BudgetSettings, DeadlineSettings, PolicySettings
 from avatar_core.policy.state import Policy
-from avatar_core.second_try import may_do_better_now
+from avatar_core.second_try import second_tries
 
 CHAIN_A = ("colab", "did", "puppet", "static")
 CHAIN_B = ("colab", "static")
@@ -129,14 +130,20 @@ def ours(
 
 
 def _second_try(film: Film, policy: Policy, present: Callable[[AvatarRequest], str]) -> None:
-    """As the renderer does it: once, after the last scene."""
-    again = [i for i, outcome in film.outcomes.items() if may_do_better_now(outcome, policy)]
-    for index in again:
-        clock = film.world.clock
-        began = clock()
-        backend = present(film.world.trace.request(index))
-        film.second[index] = Shown(index, backend, began, clock())
-        film.world.compose()
+    """As the renderer does it: after the last scene, as long as that wins something."""
+
+    def again(scenes: Sequence[str]) -> None:
+        for scene in scenes:
+            index, began = int(scene), film.world.clock()
+            backend = present(film.world.trace.request(index))
+            film.second[index] = Shown(index, backend, began, film.world.clock())
+            # A scene whose clip is still the same is not composed again.
+            if backend != "static":
+                film.world.compose()
+
+    second_tries(
+        policy, lambda: {str(i): o for i, o in film.outcomes.items()}, again, CancelToken()
+    )
 
 
 def _index(request: AvatarRequest) -> int:

@@ -13,7 +13,7 @@ from avatar_core.chain import ClipCache, FallbackChain, Outcome, Rung, TrailEntr
 from avatar_core.policy.settings import PolicySettings
 from avatar_core.policy.state import Policy
 from avatar_core.pool import BackendPool
-from avatar_core.second_try import may_do_better_now, stands_out
+from avatar_core.second_try import second_tries, stands_out
 from avatar_core.settings import Settings
 from renderer.clip_cache import StoredClips
 from renderer.film import Film, FilmScene, Presenter
@@ -91,13 +91,15 @@ class Presenting:
             if made is not None:
                 self._policy.budget.count(made[0].name, made[1].cost)
 
-    def worth_another_try(self) -> list[str]:
-        """The scenes that fell back for a reason that has perhaps passed by now."""
-        return [
-            scene
-            for scene, outcome in self._outcomes.items()
-            if self._settings.second_try and may_do_better_now(outcome, self._policy)
-        ]
+    def second_tries(
+        self,
+        again: Callable[[Sequence[str]], None],
+        cancel: CancelToken,
+        on_wait: Callable[[float], None],
+    ) -> None:
+        """Have the scenes made ``again`` that fell back for a reason that has perhaps passed."""
+        if self._settings.second_try:
+            second_tries(self._policy, lambda: dict(self._outcomes), again, cancel, on_wait)
 
     def out_of_look(self) -> list[str]:
         """The scenes that must be made again for the film to keep one look."""

@@ -123,16 +123,22 @@ class Production:
         return sound, [made[number] for number in numbers]
 
     def _make_again(self, drafts: Sequence[SceneCut], made: dict[int, MadeScene]) -> None:
-        """Scenes that fell for a passing reason, once; then those that stand out of the look."""
+        """Scenes that fell for a passing reason; then those that stand out of the film's look."""
+        numbers = {draft.scene.id: number for number, draft in enumerate(drafts)}
 
-        def again(number: int) -> None:
+        def remake(number: int) -> None:
             made[number] = self._make_scene(drafts[number], before=made[number])
 
-        numbers = {draft.scene.id: number for number, draft in enumerate(drafts)}
-        self._side_by_side(again, [numbers[s] for s in self._presenting.worth_another_try()])
+        def again(scenes: Sequence[str]) -> None:
+            self._side_by_side(remake, [numbers[scene] for scene in scenes])
+
+        tell = self._tell.stage(None, "again")
+        self._presenting.second_tries(
+            again, self._cancel, lambda seconds: tell(0.0, f"in {seconds:.0f} s")
+        )
         # Each round may make the film fall further, at most once for every backend.
         while standing_out := self._presenting.out_of_look():
-            self._side_by_side(again, [numbers[s] for s in standing_out])
+            again(standing_out)
 
     def _side_by_side(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``work`` on every item by the executor; the first real failure stops the rest."""

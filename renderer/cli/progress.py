@@ -17,6 +17,7 @@ _STAGES = {
     "speech": "speaking",
     "avatar": "presenter",
     "segment": "composing",
+    "again": "trying again what fell back",
     "joins": "joining scenes",
     "sound": "mixing sound",
     "film": "writing the film",

@@ -60,7 +60,7 @@ def _reason(reason: Reason, rows: Iterable[Row]) -> Markup:
     return tag(
         "li",
         tag("h3", tag("bdi", reason.name), f": {kind} ", tag("span", reason.kind, class_="soft")),
-        [tag("p", tag("bdi", text[:1].upper() + text[1:])) for text in _some(list(reason.messages))],
+        [tag("p", tag("bdi", _sentence(text))) for text in _some(list(reason.messages))],
         tag("p", tag("bdi", _advice(reason)), class_="advice"),
         tag("p", "In ", _links(list(rows)), class_="soft"),
         class_="reason",
@@ -72,6 +72,11 @@ def _advice(reason: Reason) -> str | None:
     if reason.advice or not reason.passing:
         return reason.advice
     return "Render again later: what is finished is kept, only these scenes are tried again."
+
+
+def _sentence(text: str) -> str:
+    """With a capital at its head: why a rung was left out is the end of a sentence elsewhere."""
+    return text[:1].upper() + text[1:]
 
 
 def _some(messages: Sequence[str]) -> list[str]:

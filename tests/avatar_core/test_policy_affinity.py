@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from avatar_core.errors import Category
-from avatar_core.second_try import may_do_better_now, stands_out
+from avatar_core.second_try import better_in, stands_out
 from avatar_core.testing import ScriptedBackend, VirtualClock, deliver, fail
 from support_policy import MemoryClips, Stage, calls
 
@@ -76,21 +77,21 @@ def test_a_second_try_is_made_where_the_reason_may_have_passed(
     stage = Stage(tmp_path, colab, clock=clock)
     outcome = stage.scene()
     passing = {Category.RATE_LIMIT, Category.TIMEOUT, Category.CONNECTIVITY, Category.SERVER}
-    assert may_do_better_now(outcome, stage.policy) == (category in passing | {Category.BAD_OUTPUT})
+    may = better_in(outcome, stage.policy) < math.inf
+    assert may == (category in passing | {Category.BAD_OUTPUT})
 
 
-def test_what_is_left_alone_is_no_second_try_until_its_breaker_lets_it_through(
+def test_what_is_left_alone_is_worth_another_try_when_its_breaker_lets_it_through(
     tmp_path: Path,
 ) -> None:
     clock = VirtualClock()
     colab = ScriptedBackend("colab", fail(Category.CONNECTIVITY), clock=clock)
     stage = Stage(tmp_path, colab, clock=clock)
     outcomes = stage.scenes(4)
-    assert not any(may_do_better_now(outcome, stage.policy) for outcome in outcomes)
+    waits = {better_in(outcome, stage.policy) for outcome in outcomes}
+    assert waits == {stage.policy.breaker("colab").opens_in} != {0.0}
     clock.advance(16)
-    assert all(may_do_better_now(outcome, stage.policy) for outcome in outcomes)
-    stage.policy.breaker("colab").admit()
-    assert not any(may_do_better_now(outcome, stage.policy) for outcome in outcomes)
+    assert {better_in(outcome, stage.policy) for outcome in outcomes} == {0.0}
 
 
 def test_neither_a_good_clip_nor_a_closed_rung_nor_one_look_is_worth_another_try(
@@ -98,14 +99,14 @@ def test_neither_a_good_clip_nor_a_closed_rung_nor_one_look_is_worth_another_try
 ) -> None:
     clock = VirtualClock()
     good = Stage(tmp_path, ScriptedBackend("colab"))
-    assert not may_do_better_now(good.scene(), good.policy)
+    assert better_in(good.scene(), good.policy) == math.inf
     closing = ScriptedBackend(
         "colab", fail(Category.CONNECTIVITY), fail(Category.AUTH), clock=clock
     )
     closed = Stage(tmp_path, closing, clock=clock)
-    assert not may_do_better_now(closed.scene(), closed.policy)
+    assert better_in(closed.scene(), closed.policy) == math.inf
     film = Stage(tmp_path, ScriptedBackend("colab", fail(Category.SERVER)), affinity="film")
-    assert not may_do_better_now(film.scene(), film.policy)
+    assert better_in(film.scene(), film.policy) == math.inf
 
 
 def test_a_scene_passed_over_for_want_of_time_is_worth_another_try(tmp_path: Path) -> None:
@@ -116,5 +117,5 @@ def test_a_scene_passed_over_for_want_of_time_is_worth_another_try(tmp_path: Pat
     stage = Stage(tmp_path, slow, colab, clock=clock, deadline={"scene": 60}, retry={"attempts": 1})
     outcome = stage.scene()
     assert (outcome.clip.backend, calls(colab)) == ("static", 0)
-    assert may_do_better_now(outcome, stage.policy)
+    assert better_in(outcome, stage.policy) == 0
     assert stage.scene().clip.backend == "colab"
