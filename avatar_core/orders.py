@@ -48,7 +48,7 @@ class Order:
         self._paid = paid
         self._on_late = on_late
         self._lock = threading.Lock()
-        self._closed = self._begun = False
+        self._closed = self._begun = self._is_missing = False
         self._stopped: set[str | None] = set()
         self._record = self._journal.find(self._key)
         self.expected = FREE if self._record is None else self._record.cost
@@ -78,9 +78,9 @@ class Order:
         """A new job may be ordered now; ``expected`` is its price."""
         with self._lock:
             if self._record is None:
-                self.expected = expected
-                self.reference = self._new_reference()
-                self._begun, self.was_told = True, False
+                self.expected, self._begun = expected, True
+                if not self._is_missing:
+                    self.reference, self.was_told = self._new_reference(), False
 
     def placed(self) -> None:
         """The order is about to be sent; raises `AvatarError` where it would be paid for without
@@ -93,7 +93,7 @@ class Order:
                 )
             record = self._new_record()
             self._journal.write(record)
-            self._record, self._begun = record, False
+            self._record, self._begun, self._is_missing = record, False, False
 
     def named(self, remote_id: str | None, reference: str | None = None) -> None:
         """The service said which job it is; None: there is none, or none any more.
@@ -112,6 +112,13 @@ class Order:
         with self._lock:
             if self.is_unanswered:
                 self._forget()
+
+    def missing(self) -> None:
+        """The service knows nothing of the order: it is sent again under its old reference, of
+        which a service that did get it late can tell that it is the same one."""
+        with self._lock:
+            self._forget()
+            self._is_missing = True
 
     def to_stop(self, remote_id: str | None = None) -> str | None:
         """The job that must be asked to stop now, by default the one that is known; each is told
@@ -156,6 +163,7 @@ class Order:
             at=self._clock.wall(),
             cost=self.expected,
             scene=self._scene,
+            told=self.was_told,
         )
 
     def _name(self, remote_id: str | None) -> None:

@@ -46,7 +46,7 @@ def look_up(
             raise
         return _unknowable(order, backend, reorder)
     if found is None:
-        order.forget()
+        order.missing()
     else:
         order.named(found)
     return None

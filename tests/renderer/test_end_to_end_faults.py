@@ -103,6 +103,7 @@ def test_a_film_is_made_though(service: PaidService, name: str, tmp_path: Path) 
     assert by_paid(again) == [True], trail(again)
     assert trail(again)[0].resumed is bool(case.paid)
     assert account.paid == [1]
+    assert told([result, again]) == PRICE
     assert max(account.stops) <= 1
     assert frames_of(again.path) == frames_of(result.path)
     assert (half_written(tmp_path), journal(tmp_path / "cache")) == ([], [])
