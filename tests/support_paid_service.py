@@ -314,7 +314,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _cut(self) -> None:
         """Close with a reset, as a router does that forgot the connection."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        at_once = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         self.close_connection = True
         self.connection.close()
         raise Struck

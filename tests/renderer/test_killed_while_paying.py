@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -119,6 +119,22 @@ def test_stopped_by_the_user_the_job_is_stopped_once_and_gone_on_with(
     assert account.stops == [1, 0]
 
 
+def test_stopped_before_the_answer_the_job_is_found_again(
+    service: PaidService, tmp_path: Path
+) -> None:
+    account = service.account("stopped", Fault("create", "silent", "after", times=1))
+    env = be_a_user(account, tmp_path)
+    written_film(tmp_path)
+    process = avatar_render(env, tmp_path)
+    wait_for(lambda: account.paid == [1], process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    # Nobody knows its name yet, so nobody could stop it.
+    assert account.stops == [0]
+    finished(account, tmp_path)
+
+
 def killed_once(account: Account, folder: Path, *kill: str) -> None:
     env = be_a_user(account, folder)
     script = written_film(folder)
@@ -161,8 +177,8 @@ def dies(process: subprocess.Popen[str]) -> None:
     assert process.returncode == -signal.SIGKILL, (process.returncode, said)
 
 
-def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     until = time.monotonic() + 30
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.02)
