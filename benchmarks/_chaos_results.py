@@ -36,6 +36,7 @@ ALWAYS: Goals = {
 SHARES: Goals = {
     "A: 99 % of the scenes are animated": ("a_animated", ">=", 0.99),
     "B: 97 % of those outside the outage are animated": ("b_outside", ">=", 0.97),
+    "C: 97 % of those outside the outage are animated": ("c_outside", ">=", 0.97),
 }
 GOALS: Goals = {**ALWAYS, **SHARES}
 

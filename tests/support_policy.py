@@ -21,7 +21,9 @@ from avatar_core.testing.scripted import Call
 def policy_of(
     clock: Clock | None = None, *, journal: Journal | None = None, seed: int = 0, **settings: Any
 ) -> Policy:
-    """``settings`` are tables by their names: ``retry={"attempts": 1}``."""
+    """``settings`` are tables by their names: ``retry={"attempts": 1}``. The breaker opens after
+    three failures where nothing else is said."""
+    settings["breaker"] = {"failures": 3, **settings.get("breaker", {})}
     return Policy(
         PolicySettings.model_validate(settings),
         clock=clock or VirtualClock(),

@@ -42,7 +42,7 @@ class BreakerSettings(_Section):
     """Opens after ``failures`` in a row; an attempt slower than ``slow`` seconds counts as one.
     It stays open for ``cool_down`` seconds, twice as long each time, at most ``max_cool_down``."""
 
-    failures: Annotated[int, Field(ge=1)] = 3
+    failures: Annotated[int, Field(ge=1)] = 5
     slow: Seconds | None = None
     cool_down: Seconds = 15.0
     max_cool_down: Seconds = 600.0

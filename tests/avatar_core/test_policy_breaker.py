@@ -17,13 +17,13 @@ from avatar_core.errors import AvatarError, Category
 from avatar_core.policy.breaker import Admission, Breaker
 from avatar_core.policy.settings import BreakerSettings
 from avatar_core.testing import ScriptedBackend, VirtualClock, deliver, fail
-from support_policy import Stage, calls, spans
+from support_policy import GIVEN, Stage, calls, spans
 
 REMOTE = Capabilities(needs_network=True)
 
 
 def breaker_of(clock: VirtualClock, **settings: Any) -> Breaker:
-    return Breaker(BreakerSettings(**settings), clock)
+    return Breaker(BreakerSettings(**{"failures": 3, **settings}), clock)
 
 
 def opened(clock: VirtualClock, **settings: Any) -> Breaker:
