@@ -18,14 +18,21 @@ from avatar_core.testing import ScriptedBackend, VirtualClock, judge_fakes
 from avatar_core.testing.scripted import Call
 
 
+# What the tests count on, whatever the settings' own defaults come to be.
+GIVEN: dict[str, dict[str, Any]] = {
+    "retry": {"attempts": 2, "delay": 2, "max_delay": 60},
+    "deadline": {"attempt": 120, "scene": 600, "reserve": 10, "check": 5},
+    "breaker": {"failures": 3, "cool_down": 15, "max_cool_down": 600},
+}
+
+
 def policy_of(
     clock: Clock | None = None, *, journal: Journal | None = None, seed: int = 0, **settings: Any
 ) -> Policy:
-    """``settings`` are tables by their names: ``retry={"attempts": 1}``. The breaker opens after
-    three failures where nothing else is said."""
-    settings["breaker"] = {"failures": 3, **settings.get("breaker", {})}
+    """``settings`` are tables by their names: ``retry={"attempts": 1}``."""
+    tables = {name: {**table, **settings.pop(name, {})} for name, table in GIVEN.items()}
     return Policy(
-        PolicySettings.model_validate(settings),
+        PolicySettings.model_validate({**tables, **settings}),
         clock=clock or VirtualClock(),
         source=random.Random(seed),
         journal=journal,

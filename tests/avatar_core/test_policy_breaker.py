@@ -23,7 +23,7 @@ REMOTE = Capabilities(needs_network=True)
 
 
 def breaker_of(clock: VirtualClock, **settings: Any) -> Breaker:
-    return Breaker(BreakerSettings(**{"failures": 3, **settings}), clock)
+    return Breaker(BreakerSettings(**{**GIVEN["breaker"], **settings}), clock)
 
 
 def opened(clock: VirtualClock, **settings: Any) -> Breaker:

@@ -16,7 +16,7 @@ from avatar_core.cancel import CancelToken
 from avatar_core.clock import SystemClock
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.policy.retry import Backoff
-from avatar_core.policy.settings import RetrySettings
+from avatar_core.policy.settings import PolicySettings, RetrySettings
 from avatar_core.testing import ScriptedBackend, VirtualClock, by_ambition, crash, deliver, fail
 from support_policy import Stage, calls, of, spans
 
@@ -234,3 +234,8 @@ def test_each_step_down_has_its_own_attempts(tmp_path: Path) -> None:
     colab = ScriptedBackend("colab", story, ladder=("full", "crop"), clock=VirtualClock())
     outcome = Stage(tmp_path, colab, breaker={"failures": 99}).scene()
     assert [entry.step for entry in of(outcome, "colab")] == [0, 1, 1]
+
+
+def test_the_defaults_are_those_that_users_know() -> None:
+    settings = PolicySettings()
+    assert (settings.retry.attempts, settings.retry.delay, settings.deadline.attempt) == (2, 2, 120)
