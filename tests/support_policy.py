@@ -17,7 +17,6 @@ from avatar_core.policy.state import Policy
 from avatar_core.testing import ScriptedBackend, VirtualClock, judge_fakes
 from avatar_core.testing.scripted import Call
 
-
 # What the tests count on, whatever the settings' own defaults come to be.
 GIVEN: dict[str, dict[str, Any]] = {
     "retry": {"attempts": 2, "delay": 2, "max_delay": 60},
