@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from avatar_core.backend import AvatarClip, AvatarRequest
+from avatar_core.backend import AvatarRequest
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ClipCache, FallbackChain, Outcome, Rung, TrailEntry
 from avatar_core.policy.settings import PolicySettings
@@ -82,14 +82,13 @@ class Presenting:
         return self._remember(scene.id, outcome)
 
     def count_what_is_made(self, scenes: Sequence[tuple[FilmScene, Narration]]) -> None:
-        """The film's budget holds for the whole film: clips of earlier renders count as well."""
+        """The film's budget holds for the whole film: the clips of earlier renders count as well,
+        and the jobs that a render which died has ordered."""
         for scene, narration in scenes:
             request = self._request(scene, narration)
             if request is None or scene.presenter is None:
                 continue
-            made = already_made(self._rungs(scene.presenter), request, self._clips)
-            if made is not None:
-                self._policy.budget.count(made[0].name, made[1].cost)
+            count_what_is_spent(self._rungs(scene.presenter), request, self._clips, self._policy)
 
     def second_tries(
         self,
@@ -128,15 +127,22 @@ class Presenting:
         return upload_fence(rung, self._film, self._settings)
 
 
-def already_made(
-    rungs: Sequence[Rung], request: AvatarRequest, clips: ClipCache
-) -> tuple[Rung, AvatarClip] | None:
-    """The first rung whose clip for ``request`` is kept, and the clip."""
+def count_what_is_spent(
+    rungs: Sequence[Rung], request: AvatarRequest, clips: ClipCache, policy: Policy
+) -> str | None:
+    """Count for the budget what earlier renders have paid for ``request``: the kept clip, and
+    jobs of better rungs that wait to be fetched. Returns the rung whose clip is kept."""
     for rung in rungs:
         key = rung.key(replace(request, options=rung.options))
-        clip = clips.find(key) if key is not None else None
+        if key is None:
+            continue
+        clip, record = clips.find(key), policy.journal.find(key)
         if clip is not None:
-            return rung, clip
+            policy.budget.count(rung.name, clip.cost)
+            return rung.name
+        if record is not None:
+            new = policy.not_yet_counted(rung.name, key, record.cost)
+            policy.budget.count(rung.name, new)
     return None
 
 

@@ -28,7 +28,7 @@ from renderer.journal import StoredJournal
 from renderer.planning.plan import State
 from renderer.planning.prices import add_up
 from renderer.planning.stand_in import PretendedTime, ScratchClips, ScratchJournal, StandInRung
-from renderer.presenting import already_made, policy_for, upload_fence
+from renderer.presenting import count_what_is_spent, policy_for, upload_fence
 from renderer.store import Store
 
 
@@ -93,11 +93,7 @@ class Rehearsal:
 
     def count_what_is_made(self, rungs: Sequence[Rung], request: AvatarRequest) -> str | None:
         """As a render does before its first scene; returns whose clip it is, if there is one."""
-        made = already_made(rungs, request, self._clips)
-        if made is None:
-            return None
-        self.policy.budget.count(made[0].name, made[1].cost)
-        return made[0].name
+        return count_what_is_spent(rungs, request, self._clips, self.policy)
 
     def scene(self, name: str, rungs: Sequence[Rung], request: AvatarRequest) -> Rehearsed:
         """What would become of every rung, and then of the scene."""

@@ -13,6 +13,7 @@ from avatar_core.backend import FREE, Cost
 from avatar_core.errors import Category
 from avatar_core.trail import TrailEntry
 from renderer.result import RenderResult
+from renderer.script.models import Scene, VideoScript
 from support_films import film_of_tones
 from support_paid_backend import PRICE
 from support_paid_films import by_paid, frames_of, half_written, journal, render_paid
@@ -217,3 +218,24 @@ def told(results: Sequence[RenderResult]) -> Cost:
     """What the user was told to have paid."""
     costs = [cost for result in results for scene in result.scenes for cost in scene.costs]
     return sum(costs, FREE)
+
+
+def test_a_paid_job_that_still_waits_to_be_fetched_counts_for_the_budget_from_the_start(
+    service: PaidService, tmp_path: Path
+) -> None:
+    account = service.account("waiting", Fault("fetch", "cut_download"))
+    film = film_of_tones(tmp_path, 2)
+    whole = {"budget.max_cost": str(PRICE.amount)}
+    second_alone = replace_scenes(film, film.scenes[1:])
+    assert by_paid(render_paid(account, second_alone, tmp_path, **whole)) == [False]
+    assert len(account.payments) == 1
+    account.has()
+    # The second scene's money is spent: the first one must not take it.
+    result = render_paid(account, film, tmp_path, workers=1, **whole)
+    assert by_paid(result) == [False, True]
+    assert "budget" in result.scenes[0].trail[0].message
+    assert len(account.payments) == 1
+
+
+def replace_scenes(film: VideoScript, scenes: Sequence[Scene]) -> VideoScript:
+    return film.model_copy(update={"scenes": tuple(scenes)})
