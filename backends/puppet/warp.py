@@ -1,0 +1,186 @@
+"""Bending a picture: smooth displacement fields, their inversion, and fast sampling.
+
+A field is known at a few control points and continued everywhere by a thin-plate spline (Duchon
+1977; Bookstein 1989), which bends as little as it can. Because the spline is linear in the
+displacements, it is solved once for unit displacements; a mouth state is then a weighted sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Nodes over a region of ``width`` x ``height`` pixels, the outer ones exactly on its border.
+
+    ``up`` and ``across`` take values at the nodes to values at the pixels: up @ values @ across.
+    """
+
+    xs: Floats
+    ys: Floats
+    up: Floats
+    across: Floats
+
+    @classmethod
+    def over(cls, width: int, height: int, spacing: float) -> Grid:
+        """The grid over a region, its nodes about ``spacing`` pixels apart."""
+        xs, ys = (_nodes(length, spacing) for length in (width, height))
+        return cls(xs, ys, _upsampling(ys, height), _upsampling(xs, width).T.copy())
+
+    @property
+    def points(self) -> Floats:
+        """The nodes as (rows, columns, 2), x before y."""
+        return np.stack(np.meshgrid(self.xs, self.ys), axis=-1).astype(np.float32)
+
+    def window(self, band: float) -> Floats:
+        """0 on the border, 1 from ``band`` (a share of the shorter side) inwards; smooth."""
+        reach = max(1e-6, band * min(self.xs[-1], self.ys[-1]))
+        sides = [
+            _smooth(np.minimum(nodes, nodes[-1] - nodes) / reach) for nodes in (self.xs, self.ys)
+        ]
+        return np.outer(sides[1], sides[0]).astype(np.float32)
+
+    def full(self, values: Floats) -> Floats:
+        """Values at the nodes, (rows, columns), as values at the pixels."""
+        return self.up @ values @ self.across
+
+    def inverse(self, field: Floats, rounds: int = 4) -> Floats:
+        """For every node, how far from it the point lies that ``field`` moves onto it.
+
+        ``field`` is (rows, columns, 2). Fixed-point iteration: v(p) = d(p - v(p)).
+        """
+        back = field
+        for _ in range(rounds):
+            back = self._at(field, self.points - back)
+        return back
+
+    def _at(self, field: Floats, where: Floats) -> Floats:
+        columns, right = _cell(where[..., 0], self.xs)
+        rows, down = _cell(where[..., 1], self.ys)
+        flat = field.reshape(-1, field.shape[-1])
+        first = rows * len(self.xs) + columns
+        above = flat[first] * (1 - right) + flat[first + 1] * right
+        first += len(self.xs)
+        below = flat[first] * (1 - right) + flat[first + 1] * right
+        result: Floats = above * (1 - down) + below * down
+        return result
+
+
+def thin_plate(controls: Floats, moves: Floats, where: Floats, stiffness: float) -> Floats:
+    """Fields over ``where`` (..., 2) that move each of the ``controls`` (n, 2) by ``moves``.
+
+    ``moves`` is (n, fields); the result is (..., fields). ``stiffness`` > 0 lets the field miss the
+    controls a little where that makes it smoother. Lengths should be of the order of 1.
+    """
+    count = len(controls)
+    source = controls.astype(np.float64)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _kernel(source, source) + stiffness * np.eye(count)
+    system[:count, count] = 1
+    system[:count, count + 1 :] = source
+    system[count:, :count] = system[:count, count:].T
+    wanted = np.zeros((count + 3, moves.shape[1]))
+    wanted[:count] = moves
+    weights = np.linalg.solve(system, wanted).astype(np.float32)
+    places = where.reshape(-1, 2).astype(np.float32)
+    bent = _kernel(places, controls.astype(np.float32)) @ weights[:count]
+    flat = bent + weights[count] + places @ weights[count + 1 :]
+    result: Floats = flat.reshape(*where.shape[:-1], -1)
+    return result
+
+
+class Texture:
+    """A picture that is read between its pixels, ``finer`` steps to a pixel.
+
+    It is enlarged once by cubic convolution (Keys 1981), which keeps the pixels themselves; reading
+    it is then one look-up, quicker than mixing four pixels and without their blur.
+    """
+
+    def __init__(self, picture: Pixels, finer: int) -> None:
+        self._finer = finer
+        self._height = (picture.shape[0] - 1) * finer + 1
+        self._width = (picture.shape[1] - 1) * finer + 1
+        fine = _refined(_refined(picture.astype(np.float32), finer, 0), finer, 1)
+        packed = np.full((self._height, self._width, 4), 255, np.uint8)
+        packed[..., :3] = np.clip(np.rint(fine), 0, 255)
+        self._packed = packed.view(np.uint32)[..., 0].ravel()
+
+    @property
+    def nbytes(self) -> int:
+        return self._packed.nbytes
+
+    def read(self, xs: Floats, ys: Floats) -> Pixels:
+        """The colours at (xs, ys), in pixels; outside the picture those of its edge."""
+        columns = np.rint(xs * self._finer).astype(np.int32)
+        rows = np.rint(ys * self._finer).astype(np.int32)
+        np.clip(columns, 0, self._width - 1, out=columns)
+        np.clip(rows, 0, self._height - 1, out=rows)
+        rows *= self._width
+        rows += columns
+        found = self._packed.take(rows)
+        return found.view(np.uint8).reshape(*xs.shape, 4)[..., :3]
+
+
+def _nodes(length: int, spacing: float) -> Floats:
+    count = max(2, round((length - 1) / max(spacing, 1e-6)) + 1)
+    # At least a pixel apart: a region of one pixel still gets two nodes.
+    return np.linspace(0, max(length - 1, 1), min(count, max(2, length)), dtype=np.float32)
+
+
+def _upsampling(nodes: Floats, length: int) -> Floats:
+    place, share = _cell(np.arange(length, dtype=np.float32), nodes)
+    matrix = np.zeros((length, len(nodes)), np.float32)
+    rows = np.arange(length)
+    matrix[rows, place] = 1 - share[..., 0]
+    matrix[rows, place + 1] += share[..., 0]
+    return matrix
+
+
+def _cell(where: Floats, nodes: Floats) -> tuple[NDArray[np.int64], Floats]:
+    scaled = np.clip(where / nodes[1], 0, len(nodes) - 1)
+    cell = np.minimum(scaled.astype(np.int64), len(nodes) - 2)
+    return cell, (scaled - cell).astype(np.float32)[..., None]
+
+
+def _smooth(share: Floats) -> Floats:
+    inside = np.clip(share, 0, 1)
+    result: Floats = inside**3 * (inside * (6 * inside - 15) + 10)
+    return result
+
+
+def _kernel(places: NDArray[np.floating], controls: NDArray[np.floating]) -> NDArray[np.floating]:
+    square = (places**2).sum(1)[:, None] + (controls**2).sum(1)[None, :] - 2 * places @ controls.T
+    square = np.maximum(square, 1e-12)
+    result: NDArray[np.floating] = square * np.log(square)
+    return result
+
+
+def _refined(picture: Floats, finer: int, axis: int) -> Floats:
+    moved = np.moveaxis(picture, axis, 0)
+    edged = np.concatenate([moved[:1], moved, moved[-1:], moved[-1:]])
+    count = len(moved)
+    fine = np.empty(((count - 1) * finer + 1, *moved.shape[1:]), np.float32)
+    for phase in range(finer):
+        rows = count if phase == 0 else count - 1
+        weights = _cubic(phase / finer)
+        fine[phase::finer] = sum(
+            float(weight) * edged[tap : tap + rows] for tap, weight in enumerate(weights)
+        )
+    return np.moveaxis(fine, 0, axis)
+
+
+def _cubic(share: float) -> tuple[float, float, float, float]:
+    a, s = -0.5, share
+    return (
+        a * s * (s - 1) ** 2,
+        (a + 2) * s**3 - (a + 3) * s**2 + 1,
+        -(a + 2) * s**3 + (2 * a + 3) * s**2 - a * s,
+        -a * s**2 * (s - 1),
+    )
