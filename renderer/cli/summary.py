@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from renderer.cli.streams import printable
+from renderer.report.words import listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from avatar_core.trail import TrailEntry
     from renderer.result import RenderResult, SceneResult
     from renderer.speech.narration import SpeechAttempt
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+# A film of many scenes that fell for one reason is told in a line and not in a page.
+_MOST_NAMES = 6
 
 
 def show_result(
@@ -72,21 +78,38 @@ def _engine(scene: SceneResult) -> str | None:
 
 
 def _fallbacks(result: RenderResult) -> Iterator[str]:
-    """Why each scene that fell back did: a line for every rung that was passed over."""
+    """Why scenes fell back: a line for every reason, with the scenes that it struck."""
+    texts: dict[str, str] = {}
+    scenes: dict[str, Counter[str]] = {}
     for scene in result.scenes:
-        if not scene.degraded:
-            continue
-        yield from _passed_over(scene.id, [(a.engine, a) for a in scene.speech_trail])
-        yield from _passed_over(scene.id, [(a.backend, a) for a in scene.trail])
+        for name, attempt in _passed_over(scene):
+            text = f"{name} {_reason(attempt)}"
+            # Why it was left out may hold seconds and prices that are another scene's alone.
+            alike = _NUMBER.sub("#", text) if attempt.skipped else text
+            texts.setdefault(alike, text)
+            scenes.setdefault(alike, Counter())[scene.id] += 1
+    for alike, times in scenes.items():
+        often = f" ({times.total()} times)" if times.total() > len(times) else ""
+        yield f"{_named(list(times))}: {texts[alike]}{often}"
 
 
-def _passed_over(
-    scene: str, attempts: Sequence[tuple[str, TrailEntry | SpeechAttempt]]
-) -> Iterator[str]:
-    reasons = [f"{name} {_reason(a)}" for name, a in attempts if a.category or a.skipped]
-    # Calls that failed alike are one line, or a film of many retries could not be read.
-    for reason, times in Counter(reasons).items():
-        yield f"{scene}: {reason}" + (f" ({times} times)" if times > 1 else "")
+def _passed_over(scene: SceneResult) -> Iterator[tuple[str, TrailEntry | SpeechAttempt]]:
+    """What failed or was left out on the way, by name, where the scene fell back."""
+    if not scene.degraded:
+        return
+    for said in scene.speech_trail:
+        if said.category or said.skipped:
+            yield said.engine, said
+    for made in scene.trail:
+        if made.category or made.skipped:
+            yield made.backend, made
+
+
+def _named(scenes: list[str]) -> str:
+    if len(scenes) <= _MOST_NAMES:
+        return listed(scenes)
+    shown = _MOST_NAMES - 1
+    return f"{', '.join(scenes[:shown])} and {len(scenes) - shown} more scenes"
 
 
 def _reason(attempt: TrailEntry | SpeechAttempt) -> str:
