@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeGuard, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -260,10 +260,32 @@ def _validated(
     place = _place_of(fault.key, places)
     if fault.unknown:
         near = known | _keys_beside(fault.key)
-        message, advice = "There is no such setting.", did_you_mean(place.key, near)
+        advice: str | None = did_you_mean(place.key, near)
+        message = "There is no such setting."
     else:
-        message, advice = fault.message, None
+        message, advice = fault.message, _leave_out(fault.key)
     raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+
+
+def _leave_out(dotted: str) -> str | None:
+    """What holds without the key; None where that cannot be told."""
+    table, _, rest = dotted.partition(".")
+    if table == "policies" and rest.count("."):
+        return "Leave it out to treat this backend as the others."
+    value: object = Settings()
+    try:
+        for part in dotted.split("."):
+            value = getattr(value, part)
+    except AttributeError:
+        return None
+    if isinstance(value, BaseModel | dict):
+        return None
+    told = f", {value}" if isinstance(value, str) else f", {value:g}" if _is_number(value) else ""
+    return f"Leave it out for the default{told}."
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _keys_beside(dotted: str) -> set[str]:

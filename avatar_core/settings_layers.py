@@ -160,12 +160,15 @@ def _dotted(variable: str, known: frozenset[str], place: Place) -> str:
             advice="Take it out of this file and set it in the shell.",
         )
     names = {variable_for(key) for key in closed} | ENVIRONMENT_ONLY
+    advice = did_you_mean(variable, names)
+    if parts[0] in OPEN_TABLES:
+        advice = f"Write it as {variable_for(parts[0])}__NAME__KEY, NAME being a backend."
     raise InputError(
         "There is no such setting.",
         file=place.file,
         line=place.line,
         key=variable,
-        advice=did_you_mean(variable, names),
+        advice=advice,
     )
 
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+_TABLE = "It should be a table, with keys of its own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +21,46 @@ class Fault:
     unknown: bool
 
 
+# The words of pydantic are for programmers; {} is the limit that the model names.
+_WORDS = {
+    "int": "It should be a whole number.",
+    "float": "It should be a number.",
+    "decimal": "It should be a number, without a unit.",
+    "bool": "It should be true or false.",
+    "string": "It should be text.",
+    "list": "It should be a list.",
+    "tuple": "It should be a list.",
+    "dict": _TABLE,
+    "model": _TABLE,
+    "finite": "It should be a finite number.",
+    "greater_than_equal": "It should be {ge} or more.",
+    "greater_than": "It should be more than {gt}.",
+    "less_than_equal": "It should be {le} or less.",
+    "less_than": "It should be less than {lt}.",
+}
+_KINDS = ("_parsing", "_parsing_size", "_type", "_attributes_type", "_from_float", "_number")
+
+
 def first_fault(failure: ValidationError) -> Fault:
     """The first complaint, without the value itself: it may hold a secret.
 
     An unknown key comes first: it is usually why another one is missing.
     """
-    errors = failure.errors(include_url=False, include_input=False, include_context=False)
+    errors = failure.errors(include_url=False, include_input=False)
     error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    message = error["msg"].replace("Input should", "It should").removeprefix("Value error, ")
+    message = _in_words(error)
     return Fault(
         key=".".join(str(part) for part in error["loc"]),
         message=message if message.endswith((".", "?", "!")) else f"{message}.",
         unknown=error["type"] == "extra_forbidden",
     )
+
+
+def _in_words(error: ErrorDetails) -> str:
+    kind = error["type"]
+    for ending in _KINDS:
+        kind = kind.removesuffix(ending)
+    words = _WORDS.get(kind)
+    if words is not None:
+        return words.format(**error.get("ctx", {}))
+    return error["msg"].replace("Input should", "It should").removeprefix("Value error, ")

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _is_currency(code: str) -> str:
+    if not (len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()):
+        raise ValueError("It should be three capital letters, such as USD.")
+    return code
+
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
@@ -54,7 +61,7 @@ class BudgetSettings(_Section):
     service cannot be asked for it, at the risk of paying twice."""
 
     max_cost: Money | None = None
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, AfterValidator(_is_currency)] = "USD"
     allow_unknown_price: bool | None = None
     reorder_lost: bool = False
 

@@ -158,8 +158,44 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "plugins in .env": ({"dotenv": "AVATAR_PLUGINS=static"}, "environment only"),
     "a backend's table as one variable": ({"env": {"AVATAR_BACKENDS__COLAB": "x"}}, "no such"),
     "misspelled argument": ({"overrides": {"video.preste": "x"}}, "Did you mean 'video.preset'?"),
-    "not a number": ({"env": {"AVATAR_WORKERS": "many"}}, "AVATAR_WORKERS: It should be a valid"),
-    "too few": ({"toml": "workers = 0"}, "avatar.toml:1: workers"),
+    "a policy as one variable": (
+        {"env": {"AVATAR_POLICIES__COLAB": "2"}},
+        "Write it as AVATAR_POLICIES__NAME__KEY, NAME being a backend.",
+    ),
+    "not a number": (
+        {"env": {"AVATAR_WORKERS": "many"}},
+        "AVATAR_WORKERS: It should be a whole number. Leave it out for the default.",
+    ),
+    "half a call": (
+        {"toml": "[retry]\nattempts = 1.5"},
+        "avatar.toml:2: retry.attempts: It should be a whole number. "
+        "Leave it out for the default, 2.",
+    ),
+    "too few": ({"toml": "workers = 0"}, "avatar.toml:1: workers: It should be 1 or more."),
+    "too many": ({"toml": "[retry]\nattempts = 99"}, "It should be 20 or less."),
+    "a time of none": ({"toml": "[deadline]\nscene = 0"}, "It should be more than 0."),
+    "an endless time": ({"toml": "[breaker]\ncool_down = inf"}, "It should be a finite number."),
+    "a price with a unit": (
+        {"toml": '[budget]\nmax_cost = "3 dollars"'},
+        "avatar.toml:2: budget.max_cost: It should be a number, without a unit.",
+    ),
+    "a price that is none": (
+        {"toml": "[budget]\nmax_cost = true"},
+        "It should be a number, without a unit.",
+    ),
+    "a currency's name": (
+        {"env": {"AVATAR_BUDGET__CURRENCY": "euro"}},
+        "It should be three capital letters, such as USD. Leave it out for the default, USD.",
+    ),
+    "perhaps": ({"env": {"AVATAR_REPORT": "perhaps"}}, "It should be true or false."),
+    "a policy of nobody": (
+        {"toml": "[policies]\ncolab = 3"},
+        "avatar.toml:2: policies.colab: It should be a table, with keys of its own.",
+    ),
+    "a wrong policy": (
+        {"toml": '[policies.colab]\nattempts = "many"'},
+        "It should be a whole number. Leave it out to treat this backend as the others.",
+    ),
     "not a choice": ({"toml": '[video]\nquality = "best"'}, "'draft', 'standard' or 'high'"),
     "a value instead of a table": ({"toml": "video = 3"}, "avatar.toml:1: video"),
     "a table instead of a value": ({"toml": "[backend]\nx = 1"}, "avatar.toml"),
