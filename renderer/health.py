@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from avatar_core.backend import Health
-from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.errors import AvatarError, EnvironmentFault, InputError
 from avatar_core.secrets import scrub
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def _contained(check: Callable[[str], Health], name: str) -> Health:
         return health
     except InputError as failure:
         return Health(False, str(failure))
-    except EnvironmentFault as failure:
-        return Health(False, failure.message, failure.advice)
+    except (AvatarError, EnvironmentFault) as failure:
+        return Health(False, str(failure.message), failure.advice)
     except (Exception, SystemExit) as failure:
         what = f"Its check failed: {type(failure).__name__}: {failure}"
         return Health(False, what, "Report it to its author.")

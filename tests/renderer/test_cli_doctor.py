@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Health, Job
-from avatar_core.errors import EnvironmentFault
+from avatar_core.errors import AvatarError, Category, EnvironmentFault
 from avatar_core.plugins import Plugins, load_plugins
 from avatar_core.settings import load_settings
 from renderer import ffmpeg_trials as trials
@@ -50,6 +50,13 @@ class Exploding(Scripted):
         raise ZeroDivisionError("wires crossed")
 
 
+class Refused(Scripted):
+    name = "refused"
+
+    def check(self) -> Health:
+        raise AvatarError(Category.AUTH, "The key was not accepted.", advice="Make a new key.")
+
+
 class Exiting(Scripted):
     name = "exiting"
 
@@ -69,6 +76,12 @@ def test_a_healthy_backend_is_shown_with_its_owner_and_details() -> None:
     probe = probes_of(Scripted)["scripted"]
     assert (probe.ok, probe.message, probe.owner) == (True, "Ready.", "this program")
     assert probe.to_json()["details"] == {"version": "7"}
+
+
+def test_a_check_that_says_in_a_category_why_not_is_no_bug_of_its_author() -> None:
+    probe = probes_of(Refused)["refused"]
+    told = (probe.ok, probe.message, probe.advice)
+    assert told == (False, "The key was not accepted.", "Make a new key.")
 
 
 def test_a_backend_that_hangs_does_not_hold_up_the_others() -> None:
