@@ -78,18 +78,24 @@ class Budget:
 
     def _require_room(self, backend: str, price: Cost) -> None:
         rooms = [
-            ("the film's budget", self._settings.max_cost, sum(self._taken.values(), Decimal(0))),
+            (
+                "the film's budget",
+                "budget.max_cost, or limits.max_cost in the script",
+                self._settings.max_cost,
+                sum(self._taken.values(), Decimal(0)),
+            ),
             (
                 f"the budget of {backend}",
+                f"policies.{backend}.max_cost",
                 self._most_by_backend.get(backend),
                 self._taken.get(backend, Decimal(0)),
             ),
         ]
-        for name, most, taken in rooms:
+        for name, key, most, taken in rooms:
             if most is not None and taken + price.amount > most:
                 raise BudgetRefusal(
                     f"it would cost {price.amount} {price.currency}, and of {name} "
-                    f"{max(Decimal(0), most - taken)} of {most} is left"
+                    f"{max(Decimal(0), most - taken)} of {most} is left ({key})"
                 )
 
 
