@@ -143,8 +143,8 @@ class RungRun:
     ) -> None:
         clock = self._tools.policy.clock
         ending = self._tries.ending if self._tries is not None else Ending(cost)
-        if ending.not_stopped:
-            message = f"{_sentence(message)} {ending.not_stopped}"
+        if ending.left_there:
+            message = f"{_sentence(message)} {ending.left_there}"
         # What the rung's attempts have told already is not told again.
         told = [e.started + e.seconds for e in self._scene.trail if e.backend == self._rung.name]
         began = max([self._began - self._scene.began, *told])

@@ -22,11 +22,11 @@ _UNKNOWN = (Category.TIMEOUT, Category.BACKEND_BUG)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the calls before an exception have left: their cost, a job that could not be stopped
-    (a sentence), and how many they were."""
+    """What the calls before an exception have left: their cost, what is still at the service (in
+    sentences), and how many they were."""
 
     cost: Cost = FREE
-    not_stopped: str | None = None
+    left_there: str | None = None
     calls: int = 0
 
 
@@ -55,6 +55,7 @@ class Tries:
         self._said: list[str] = []
         self._why_less = ""
         self._not_stopped: str | None = None
+        self._paid_for: str | None = None
         self._order = Order(
             policy.journal,
             key,
@@ -81,7 +82,7 @@ class Tries:
                     return clip
                 self._pause(pause)
         except (PassedOver, AvatarError, EnvironmentFault):
-            self.ending = Ending(self._leave(None), self._take_not_stopped(), self._calls)
+            self.ending = Ending(self._leave(None), self._take_left_there(), self._calls)
             raise
         except BaseException:
             self._leave(None, telling=False)
@@ -93,6 +94,10 @@ class Tries:
         """The clip is kept: its job is over."""
         self._order.forget()
         self._payment.delivered()
+
+    def _tell_wait(self, seconds: float) -> None:
+        what = f"another {seconds:.0f} s for" if seconds >= 1 else "for its turn at"
+        self._scene.on_progress(0.0, f"waiting {what} {self._rung}")
 
     def _pause(self, seconds: float) -> None:
         if seconds >= 1:
@@ -106,7 +111,7 @@ class Tries:
         with Turn(self._policy, self._rung, self._backend, scene.deadline, scene.cancel) as turn:
             # Nobody queues for what cannot be paid.
             self._payment.reserve(self._request)
-            turn.wait()
+            turn.wait(self._tell_wait)
             turn.admit()
             self._learn_from_others()
             self._payment.reserve(self._request)
@@ -165,7 +170,7 @@ class Tries:
         step = self._step
         pause = self._plan(failure)
         cost = FREE if pause is not None else self._leave(failure)
-        said = self._take_not_stopped()
+        said = self._take_left_there()
         message = f"{failure.message} {said}" if said else failure.message
         self._note(failure, message, began, cost, step)
         return pause
@@ -239,6 +244,8 @@ class Tries:
         cost = self._payment.leave(called=self._calls > 0, billed=billed)
         if telling and cost.amount:
             self._order.told()
+        if self._calls and self._backend.capabilities.costs_money:
+            self._paid_for = _what_was_paid(self._order, failure, cost)
         # Where nothing was called, a job of an earlier process is left as it is.
         if self._calls and not _is_done_badly(failure):
             self._stop()
@@ -250,9 +257,10 @@ class Tries:
         said = stop(self._order, self._backend, self._clock, remote_id)
         self._not_stopped = said or self._not_stopped
 
-    def _take_not_stopped(self) -> str | None:
-        said, self._not_stopped = self._not_stopped, None
-        return said
+    def _take_left_there(self) -> str | None:
+        said = [sentence for sentence in (self._paid_for, self._not_stopped) if sentence]
+        self._paid_for = self._not_stopped = None
+        return " ".join(said) or None
 
     def _note(
         self,
@@ -282,6 +290,16 @@ class Tries:
 def _is_done_badly(failure: AvatarError | None) -> bool:
     """The job has ended, and what it made is no good: there is nothing to stop."""
     return failure is not None and failure.category is Category.BAD_OUTPUT
+
+
+def _what_was_paid(order: Order, failure: AvatarError | None, cost: Cost) -> str | None:
+    if not order.exists:
+        return "It is paid for all the same." if cost.amount else None
+    if order.is_unanswered:
+        return "It may have been paid for: the order is looked for when it is asked again."
+    if _is_done_badly(failure):
+        return "It is paid for, so it is only fetched again: change the scene to have another made."
+    return "It is paid for: what it makes is fetched when it is asked again."
 
 
 def _may_pass(failure: AvatarError) -> bool:

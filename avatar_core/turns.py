@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -64,10 +65,13 @@ class Turn:
         if self._began is not None:
             self._breaker.released(probe=self._probe)
 
-    def wait(self) -> None:
-        """Wait for the backend's limits; raises `PassedOver` where that takes too long."""
+    def wait(self, on_wait: Callable[[float], None] = lambda seconds: None) -> None:
+        """Wait for the backend's limits; raises `PassedOver` where that takes too long.
+
+        ``on_wait`` is as in `Limiter.acquire`.
+        """
         until = self._policy.clock() + self.time_left()
-        _pass_over_for_now(self._limiter.acquire(until, self._cancel))
+        _pass_over_for_now(self._limiter.acquire(until, self._cancel, on_wait))
         self._has_turn = True
 
     def admit(self) -> None:

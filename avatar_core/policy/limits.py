@@ -46,10 +46,18 @@ class Limiter:
         with self._lock:
             self._held_until = max(self._held_until, self._clock() + seconds)
 
-    def acquire(self, until: float, cancel: CancelToken) -> str | None:
+    def acquire(
+        self,
+        until: float,
+        cancel: CancelToken,
+        on_wait: Callable[[float], None] = lambda seconds: None,
+    ) -> str | None:
         """Wait for a turn; then None, and `release` must follow. A sentence where the turn does
-        not come before ``until``, a reading of the clock."""
-        ticket = object()
+        not come before ``until``, a reading of the clock.
+
+        ``on_wait`` hears that it is waited, and how long at least (in seconds).
+        """
+        ticket, told = object(), False
         with self._lock:
             self._queue.append(ticket)
         try:
@@ -62,6 +70,9 @@ class Limiter:
                 left = until - self._clock()
                 if left <= 0 or wait > left:
                     return "its turn does not come in the time that the scene has left"
+                if not told or wait > _POLL_SECONDS:
+                    told = True
+                    on_wait(wait)
                 self._clock.sleep(wait, cancel)
         finally:
             with self._lock:

@@ -55,6 +55,8 @@ class Lines:
         elif isinstance(event, SceneFinished):
             done, all_of_them = len(self._completion.finished), len(self._completion.scenes)
             self._console.print(f"[{done}/{all_of_them}] {event.id}: {_ending(event)}")
+        elif isinstance(event, StageProgress) and event.stage == "again":
+            self._console.print(f"{_doing(event).capitalize()} ...")
         elif isinstance(event, Warned):
             show_warning(self._console, event)
 
@@ -99,9 +101,15 @@ class Bars:
             self._console.file.write("\x1b[?25h\n")
 
     def _stage(self, event: StageProgress) -> None:
-        if event.scene is None or event.scene in self._completion.finished:
+        if event.scene is None:
             return
         done = self._completion.of_scene(event.scene)
+        if event.scene in self._completion.finished:
+            # It fell back and is tried again: its bar counts what is done of that.
+            done = event.fraction
+            if done >= 1:
+                self._remove(event.scene)
+                return
         if event.scene not in self._scenes:
             self._scenes[event.scene] = self._progress.add_task(event.scene, total=1.0, stage="")
         task = self._scenes[event.scene]

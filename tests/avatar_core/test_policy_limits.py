@@ -191,6 +191,24 @@ def test_a_scene_waits_for_the_rate_where_it_has_the_time(tmp_path: Path) -> Non
     assert [at for at, _ in spans(did)] == [0, 1, 60, 61, 120, 121]
 
 
+def test_whoever_waits_for_a_turn_hears_how_long(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    did = ScriptedBackend("did", deliver(1), clock=clock)
+    stage = Stage(tmp_path, did, clock=clock, policies={"did": {"per_minute": 1}})
+    stage.scene("a")
+    told: list[str] = []
+    stage.chain.run(stage.request("b"), tmp_path, on_progress=lambda _, text: told.append(text))
+    assert told[:2] == ["waiting another 59 s for did", "asking did"]
+
+
+def test_whoever_waits_for_another_scene_hears_it_once() -> None:
+    limiter, waits = Limiter(SystemClock(), concurrency=1), []
+    assert limiter.acquire(float("inf"), CancelToken()) is None
+    soon = time.monotonic() + 0.2
+    assert limiter.acquire(soon, CancelToken(), waits.append) is not None
+    assert len(waits) == 1 and waits[0] < 1
+
+
 def test_nobody_waits_for_a_turn_that_could_not_be_paid(tmp_path: Path) -> None:
     from decimal import Decimal
 

@@ -58,6 +58,18 @@ def did(*steps: Any, service: RemoteJobs | None = None, **more: Any) -> Scripted
     return ScriptedBackend("did", *story, service=service, **more)
 
 
+def ordered(step: Step) -> Step:
+    """The step, after a job was ordered and named."""
+
+    def story(turn: Turn) -> AvatarClip:
+        if turn.job.remote_id is None:
+            turn.job.order()
+            turn.job.remote_id = "job-1"
+        return step(turn)
+
+    return story
+
+
 def lost_before_it_arrived(turn: Turn) -> AvatarClip:
     turn.job.order()
     raise AvatarError(Category.CONNECTIVITY, "The line was cut.", unanswered=True)
@@ -287,6 +299,26 @@ def test_a_stop_that_fails_is_told_and_hides_nothing(
     why, _, told = entry.message.partition(" Its remote job could not be stopped: ")
     assert "time" in why and told
     assert len(backend.cancels) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (remote(1000, cost=HALF), "what it makes is fetched when it is asked again."),
+        (ordered(bad_clip("black", cost=HALF)), "change the scene to have another made."),
+        (lost_before_it_arrived, "the order is looked for when it is asked again."),
+    ],
+    ids=["too slow", "bad", "lost"],
+)
+def test_what_was_paid_in_vain_is_told_with_what_becomes_of_it(
+    tmp_path: Path, step: Step, told: str
+) -> None:
+    clock = VirtualClock()
+    backend = did(step, clock=clock)
+    outcome = Stage(tmp_path, backend, clock=clock, journal=Journal()).scene()
+    last = of(outcome, "did")[-1]
+    assert last.cost == HALF and "paid for" in last.message
+    assert last.message.endswith(told)
 
 
 def test_what_is_left_behind_before_a_rung_is_passed_over_is_told_with_it(tmp_path: Path) -> None:

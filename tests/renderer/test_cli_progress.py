@@ -127,6 +127,27 @@ def test_a_terminal_gets_bars_with_scene_stage_and_time_and_its_cursor_back() ->
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
 
 
+def test_what_is_waited_for_at_the_end_is_said_in_a_pipe_too() -> None:
+    printed = io.StringIO()
+    view = Lines(Console(file=printed, width=100))
+    view(START)
+    view(StageProgress(scene=None, stage="again", fraction=0.0, message="in 14 s"))
+    assert printed.getvalue().splitlines()[-1] == "Trying again what fell back: in 14 s ..."
+
+
+def test_a_scene_that_is_tried_again_gets_a_bar_of_its_own_until_that_is_over() -> None:
+    view = Bars(Console(file=io.StringIO(), force_terminal=True, width=120))
+    again = StageProgress(scene="hook", stage="avatar", fraction=0.25, message="asking cloud")
+    for event in (START, finished("hook", degraded=True), again):
+        view(event)
+    bar = view._progress.tasks[-1]
+    assert (bar.description, bar.completed) == ("hook", 0.25)
+    assert bar.fields["stage"] == "presenter: asking cloud"
+    view(StageProgress(scene="hook", stage="avatar", fraction=1.0))
+    view.close()
+    assert [task.description for task in view._progress.tasks] == ["film"]
+
+
 def test_bars_that_never_began_close_in_silence() -> None:
     screen = io.StringIO()
     Bars(Console(file=screen, force_terminal=True)).close()
@@ -170,6 +191,32 @@ def test_the_summary_says_what_fell_back_and_why() -> None:
     assert reason in shown
     assert "hook: did was left out: It costs money" in shown
     assert "static failed" not in shown
+
+
+def test_a_reason_that_many_scenes_share_is_told_once() -> None:
+    down = failed("cloud", Category.SERVER, "It is down.")
+    alone = [f"it is left alone for another {n} s" for n in range(30)]
+    shown = summary_of(
+        SceneResult("a", "static", True, False, 4.0, trail=(down, down)),
+        *(
+            SceneResult(
+                f"s{n}",
+                "static",
+                True,
+                False,
+                4.0,
+                trail=(failed("cloud", None, why, skipped=True),),
+            )
+            for n, why in enumerate(alone)
+        ),
+        SceneResult("b", "static", True, False, 4.0, trail=(down,)),
+    )
+    reasons = shown.partition("and why:\n")[2].splitlines()[:3]
+    assert reasons[0] == "  a and b: cloud failed (server): It is down. Start it again. (3 times)"
+    assert reasons[1].startswith(
+        "  s0, s1, s2, s3, s4 and 25 more scenes: cloud was left out: it is"
+    )
+    assert "cloud" not in reasons[2]
 
 
 def test_a_warning_that_was_said_is_not_said_again() -> None:
