@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,6 @@ from avatar_core.testing import media
 
 T = TypeVar("T")
 Heard = Literal["progress", "ordered", "named", "dead", "waited"]
-REFERENCE = "contract-1"
 
 
 class _HeardClock(SystemClock):
@@ -33,10 +33,14 @@ class _HeardClock(SystemClock):
 
 @dataclass(slots=True)
 class Listener:
-    """Notes what a backend tells its job. ``on_news`` is called with each piece of it."""
+    """Notes what a backend tells its job. ``on_news`` is called with each piece of it.
+
+    ``reference`` is new each time, as orders' are: a service may remember those of earlier runs.
+    """
 
     events: list[tuple[Heard, str]] = field(default_factory=list)
     on_news: Callable[[], None] = lambda: None
+    reference: str = field(default_factory=lambda: f"contract-{secrets.token_hex(8)}")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def job(
@@ -47,10 +51,10 @@ class Listener:
             work_dir,
             cancel=cancel,
             remote_id=remote_id,
-            reference=REFERENCE,
+            reference=self.reference,
             clock=_HeardClock(lambda: self._hear("waited", "")),
             on_progress=lambda fraction, message: self._hear("progress", message),
-            on_order=lambda: self._hear("ordered", REFERENCE),
+            on_order=lambda: self._hear("ordered", self.reference),
             on_remote_id=lambda name: self._hear("dead" if name is None else "named", str(name)),
         )
 
@@ -68,7 +72,7 @@ class ContractBase:
     """The hooks that a subclass of `AvatarBackendContract` overrides, and its limits in seconds.
 
     Only `make_backend` must be. Point it at a double of your service: against a real one, the
-    tests would cost what a dozen clips cost.
+    tests would cost what some twenty clips cost.
     """
 
     check_seconds = 5.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avatar_core.backend import AvatarBackend, AvatarRequest
 from avatar_core.errors import Category
-from avatar_core.testing.contract_base import REFERENCE, ContractBase, Listener, skip, told
+from avatar_core.testing.contract_base import ContractBase, Listener, skip, told
 
 _NO_SUCH = "no-such-job"
 _NAME_FIRST = (
@@ -92,8 +92,9 @@ class RemoteContract(ContractBase):
             )
             if not asked:
                 return
-            request, name = self._ordered(backend, tmp_path)
-            found, _ = _found(backend, request, REFERENCE)
+            listener = Listener()
+            request, name = self._ordered(backend, tmp_path, listener)
+            found, _ = _found(backend, request, listener.reference)
             assert found in (None, name), (
                 f"find() named {found!r} for the order that became {name!r}."
             )
@@ -107,9 +108,11 @@ class RemoteContract(ContractBase):
             except Exception as failure:
                 told(failure, "cancel()")
 
-    def _ordered(self, backend: AvatarBackend, folder: Path) -> tuple[AvatarRequest, str]:
+    def _ordered(
+        self, backend: AvatarBackend, folder: Path, listener: Listener | None = None
+    ) -> tuple[AvatarRequest, str]:
         """A request whose job the service has finished, and the job's remote id."""
-        listener = Listener()
+        listener = listener or Listener()
         request = self._request(backend, folder / "inputs")
         self._made(backend, request, listener.job(folder / "ordered"))
         named = listener.heard("named")

@@ -597,6 +597,20 @@ def test_a_dead_service_that_is_told_as_anything_else_is_caught(
     assert list(failed) == ["test_a_service_that_cannot_be_reached_is_told_as_connectivity"]
 
 
+def test_a_service_may_remember_the_jobs_of_earlier_runs(tmp_path: Path) -> None:
+    service = RemoteJobs()
+
+    def make() -> Remote:
+        backend = Remote()
+        backend.service = service
+        return backend
+
+    name = "test_an_order_is_found_by_its_reference_or_the_service_cannot_be_asked"
+    for run in ("first", "second"):
+        getattr(Contract(make), name)(tmp_path / run)
+    assert len({job.reference for job in service.jobs}) == len(service.jobs) == 2
+
+
 def test_a_cancellation_told_as_a_failure_is_caught_both_times(tmp_path: Path) -> None:
     failed = failing(Contract(TellsCancellationAsFailure), tmp_path)
     assert list(failed) == [
