@@ -81,8 +81,11 @@ def run_ffmpeg(
     """Run ffmpeg with ``args`` and return what it printed on its error stream.
 
     ``on_frame`` gets the number of frames written so far; ``feed`` is written to its standard
-    input. Raises `FfmpegError`, `Cancelled` (the child is killed first), `DiskFull`.
+    input. Raises `FfmpegError`, `Cancelled` (the child is killed first, or not started at all),
+    `DiskFull`.
     """
+    token = cancel or CancelToken()
+    token.check()
     command = [*leash(), ffmpeg_exe(), "-hide_banner", "-nostats", "-y"]
     command += ["-progress", "pipe:1", *args] if on_frame else [*args]
     process = subprocess.Popen(
@@ -93,7 +96,7 @@ def run_ffmpeg(
         stderr=subprocess.PIPE,
         **child_options(),
     )
-    return _Supervisor(process, cancel or CancelToken(), on_frame, feed).run()
+    return _Supervisor(process, token, on_frame, feed).run()
 
 
 class _Supervisor:

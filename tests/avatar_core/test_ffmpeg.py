@@ -93,6 +93,17 @@ def test_a_cancelled_child_is_killed() -> None:
         run_ffmpeg(ENDLESS, cancel=token)
 
 
+def test_a_child_of_work_that_was_cancelled_before_is_not_started(tmp_path: Path) -> None:
+    token = CancelToken()
+    token.cancel()
+    made = tmp_path / "made.txt"
+    with pytest.raises(Cancelled):
+        run_ffmpeg(
+            ["-f", "lavfi", "-i", "nullsrc=d=0.04", "-f", "framecrc", str(made)], cancel=token
+        )
+    assert not made.exists()
+
+
 def test_a_child_that_fails_after_the_work_was_cancelled_is_no_failure() -> None:
     token = CancelToken()
 
