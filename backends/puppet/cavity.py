@@ -47,59 +47,70 @@ def paint(opening: Opening, colours: Palette, showing: Showing) -> Floats:
     inside = _hollow(opening, colours)
     inside = _tongue(inside, opening, colours, showing)
     inside = _lower_teeth(inside, opening, colours, showing)
-    inside = _upper_teeth(inside, opening, colours, showing)
-    return inside * _shadow(opening)[..., None]
+    return _upper_teeth(inside, opening, colours, showing)
 
 
 def _hollow(opening: Opening, colours: Palette) -> Floats:
-    # Lighter towards the lower lip, whose wet inner side catches what light comes in.
-    glow = 0.9 + 0.9 * np.exp(-opening.over / 0.035)
-    result: Floats = colours.dark * glow[..., None]
+    # Lighter along the lips, whose wet inner sides catch what light comes in.
+    near = np.minimum(opening.over, 1.5 * opening.under)
+    glow = 1 + 1.1 * np.exp(-near / 0.03)
+    result: Floats = colours.dark * (glow * _sides(opening, 0.5))[..., None]
     return result
 
 
+def _tongue(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
+    # A mound behind the lower teeth; when it speaks, its tip rises to the upper ones.
+    height = 0.03 + 0.1 * showing.jaw + 0.15 * showing.tongue
+    width = 0.8 - 0.2 * showing.tongue
+    top = height * np.clip(1 - (opening.along / width) ** 2, 0, 1) ** 0.6
+    cover = _step((top - opening.over) / (0.035 + 0.03 * showing.jaw))
+    light = 0.45 + 0.4 * _step((top - opening.over) / 0.09)
+    light = light * (0.72 + 0.28 * _step(opening.over / 0.035)) * _under_lip(opening, 0.12)
+    light = light * (1 - 0.1 * np.exp(-((opening.along / 0.14) ** 2)) * _step(height / 0.12))
+    return _over(inside, colours.tongue * light[..., None], cover * _sides(opening, 0.6))
+
+
+def _lower_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
+    height = 0.045 * _step((showing.jaw - 0.4) / 0.6) - 0.012
+    soft = max(0.016, 1.2 * opening.pixel)
+    cover = _step((height - opening.over) / soft) * _step((0.6 - np.abs(opening.along)) / 0.3)
+    light = (0.6 - 0.25 * np.abs(opening.along)) * _under_lip(opening, 0.15)
+    return _over(inside, _dimmed(colours.teeth, light), (0.25 + 0.4 * colours.detail) * cover)
+
+
 def _upper_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
-    soft = max(0.014, 1.2 * opening.pixel)
-    edge = 0.1 * showing.teeth - 0.03 - 0.03 * opening.along**2
-    cover = _step((edge - opening.row) / soft) * _step((0.86 - np.abs(opening.along)) / 0.3)
-    light = 0.98 - 0.55 * np.abs(opening.along) ** 1.7
-    if not colours.drawn:
-        light = light * (1 - 0.16 * _gaps(opening))
-    light = light * (0.86 + 0.14 * _step((edge - opening.row) / 0.05 - 0.3))
-    return _over(inside, colours.teeth * light[..., None], cover)
+    soft = max(0.012, 1.2 * opening.pixel)
+    shown = -0.03 + 0.125 * showing.teeth * (1 - 0.25 * showing.teeth)
+    lines = colours.detail * _gaps(opening)
+    edge = shown - 0.03 * opening.along**2 - 0.008 * lines
+    cover = _step((edge - opening.row) / soft) * _step((0.95 - np.abs(opening.along)) / 0.35)
+    light = 1.0 - 0.6 * np.abs(opening.along) ** 1.8
+    light = light * (1 - 0.13 * lines) * _under_lip(opening, 0.055)
+    return _over(inside, _dimmed(colours.teeth, light), cover)
 
 
 def _gaps(opening: Opening) -> Floats:
     """1 on the lines between neighbouring teeth, 0 within a tooth."""
-    side, width = np.abs(opening.along), max(0.02, 1.2 * opening.pixel)
+    side, width = np.abs(opening.along), max(0.025, 1.2 * opening.pixel)
     lines = [np.exp(-(((side - place) / width) ** 2)) for place in _TEETH]
     result: Floats = np.maximum.reduce(lines)
     return result
 
 
-def _lower_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
-    height = 0.05 * _step((showing.jaw - 0.45) / 0.6) - 0.012
-    soft = max(0.016, 1.2 * opening.pixel)
-    cover = _step((height - opening.over) / soft) * _step((0.62 - np.abs(opening.along)) / 0.3)
-    light = 0.55 - 0.25 * np.abs(opening.along)
-    return _over(inside, colours.teeth * light[..., None], 0.8 * cover)
+def _under_lip(opening: Opening, reach: float) -> Floats:
+    """The shadow that the upper lip throws, ``reach`` deep."""
+    result: Floats = 0.5 + 0.5 * _step(opening.under / reach)
+    return result
 
 
-def _tongue(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
-    # A mound behind the lower teeth; when it speaks, its tip rises to the upper ones.
-    height = 0.12 * (0.4 + 0.6 * showing.jaw) + 0.17 * showing.tongue
-    width = 0.75 - 0.2 * showing.tongue
-    top = height * np.sqrt(np.clip(1 - (opening.along / width) ** 2, 0, 1))
-    cover = _step((top - opening.over) / 0.045)
-    light = 0.62 + 0.3 * _step(opening.over / max(height, 1e-3))
-    return _over(inside, colours.tongue * light[..., None], 0.9 * cover)
+def _dimmed(colour: Floats, light: Floats) -> Floats:
+    # What little light there is comes through and past the lips, and is redder for it.
+    result: Floats = colour * light[..., None] ** np.array([0.85, 1.04, 1.06], np.float32)
+    return result
 
 
-def _shadow(opening: Opening) -> Floats:
-    upper = 0.5 + 0.5 * _step(opening.under / 0.07)
-    lower = 0.75 + 0.25 * _step(opening.over / 0.03)
-    sides = 0.35 + 0.65 * _step((1 - np.abs(opening.along)) / 0.35)
-    result: Floats = upper * lower * sides
+def _sides(opening: Opening, reach: float) -> Floats:
+    result: Floats = 0.3 + 0.7 * _step((1 - np.abs(opening.along)) / reach)
     return result
 
 

@@ -31,7 +31,7 @@ LOWER = (
 ALONG = np.array([-1, -0.84, -0.64, -0.43, -0.21, 0, 0.21, 0.43, 0.64, 0.84, 1], np.float32)
 
 # What a movement is made of; `weights` says how much of each a pose asks for.
-MOVES = ("jaw", "wide", "round", "press", "tuck", "lift")
+MOVES = ("jaw", "wide", "round", "close", "press", "tuck", "lift")
 
 # (point, share of the jaw's drop, share of it inwards): the jaw's edge, half of the face.
 _EDGE = (
@@ -40,6 +40,13 @@ _EDGE = (
     ((172, 397), 0.15, 0.08), ((58, 288), 0.06, 0.05), ((132, 361), 0.0, 0.02),
 )  # fmt: skip
 _CHIN = (((199,), 0.8), ((200,), 0.84), ((208, 428), 0.78), ((204, 424), 0.7))
+# The face's outline from one temple over the chin to the other.
+_OUTLINE = (
+    *(127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+    *(377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356),
+)
+# Pairs that lie level in a head: the eyes' corners, the temples, the mouth's corners.
+_ACROSS = ((33, 263), (234, 454), (61, 291))
 _STILL_ABOVE = (2, 94, 98, 327, 129, 358, 64, 294, 4, 203, 423)
 _STILL_BESIDE = (50, 280, 101, 330, 234, 454, 93, 323, 168, 33, 263)
 # (points, share of the corner's movement): the skin beside the mouth's corners.
@@ -48,32 +55,38 @@ _SKIN = (
     ((207, 427), 0.22), ((214, 434), 0.28), ((205, 425), 0.1), ((192, 416), 0.08),
 )  # fmt: skip
 # The mouth's corners: shares of the jaw's drop down, of the mouth's width inwards and outwards.
-_DROP, _CORNER_DOWN, _CORNER_IN, _SPREAD, _RING = 0.31, 0.38, 0.055, 0.1, 0.18
+_DROP, _CORNER_DOWN, _CORNER_IN, _SPREAD, _RING = 0.31, 0.38, 0.055, 0.1, 0.19
+# A spread mouth goes back around the teeth, a round one comes forward; seen from the side, that
+# moves the far corner as much as the sideways part does.
+_BACK, _FORWARD = -0.05, 0.13
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """The head's directions (right in the picture, down, towards the viewer; rows, unit length) and
     its measures in pixels: the mouth's width as it would be seen from the front, and ``unit``,
-    the same held within what speech needs where a grin or a pout falls out of it."""
+    the same held within what speech needs where a grin or a pout falls out of it. ``room`` (left,
+    right) is less than 1 where the face's outline is so near a corner of the mouth, in a head that
+    is turned away, that it would be dented if that corner moved as far as the other."""
 
     axes: Floats
     mouth: float
     unit: float
+    room: tuple[float, float]
 
     @classmethod
     def of(cls, face: Face) -> Head:
         p = face.points.astype(np.float64)
-        right = sum(
-            (_unit(p[b] - p[a]) for a, b in ((33, 263), (234, 454), (61, 291))), np.zeros(3)
-        )
-        right = _unit(right)
+        right = _unit(sum((_unit(p[b] - p[a]) for a, b in _ACROSS), np.zeros(3)))
         down = p[152] - p[168]
         down = _unit(down - right * (down @ right))
         axes = np.stack([right, down, np.cross(down, right)]).astype(np.float32)
         mouth = max(float(np.linalg.norm(p[61] - p[291])), 1e-3)
         eyes = float(np.linalg.norm(p[33] - p[263]))
-        return cls(axes, mouth, float(np.clip(mouth, 0.44 * eyes, 0.56 * eyes)) or mouth)
+        unit = float(np.clip(mouth, 0.44 * eyes, 0.56 * eyes)) or mouth
+        near = [_outline_distance(face, corner) / unit for corner in CORNERS]
+        room = (float(np.clip(near[0] / 0.4, 0.35, 1)), float(np.clip(near[1] / 0.4, 0.35, 1)))
+        return cls(axes, mouth, unit, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +105,11 @@ def controls(
     ``seam``: where the upper and the lower lip's inner edge lie, (11, 2) each; ``gap``: how far
     they are apart as the portrait rests, (11,) in pixels.
     """
-    edges = UPPER if upper else LOWER
     points, moves = [], []
-    for depth, ring in enumerate(edges):
-        place = face.points[list(ring), :2]
-        points.append(seam[0 if upper else 1] if depth == 0 else place)
-        moves.append(_lip(depth / 2, gap, head, upper))
+    for depth, ring in enumerate(UPPER if upper else LOWER):
+        place = seam[0 if upper else 1] if depth == 0 else face.points[list(ring), :2]
+        points.append(place)
+        moves.append(_lip(_Lip(depth / 2, _across(place), head, upper), gap))
     for place, move in (_around(face, head, upper), _anchors(face, head)):
         points.append(place)
         moves.append(move)
@@ -105,31 +117,71 @@ def controls(
     return Controls(np.concatenate(points).astype(np.float32), everything @ head.axes[:, :2])
 
 
-def _lip(depth: float, gap: Floats, head: Head, upper: bool) -> Floats:
-    """(11, moves, 3): right, down, forward. ``depth`` 0 at the seam, 1 at the lip's outer edge."""
-    swell = (1 - np.abs(ALONG) ** 2.3) ** 0.8
-    mouth, drop = head.mouth, _DROP * head.unit
-    out = np.sign(ALONG) * np.abs(ALONG) ** 1.2
-    sign = -1 if upper else 1
-    move = np.zeros((len(ALONG), len(MOVES), 3), np.float32)
-    opened = -0.08 * (1 - 0.4 * depth) if upper else 0.92 - 0.06 * depth
-    move[:, 0] = _row(
-        -_CORNER_IN * mouth * out,
-        drop * (_CORNER_DOWN + (opened - _CORNER_DOWN) * swell),
-        -0.1 * drop * swell,
+@dataclass(frozen=True, slots=True)
+class _Lip:
+    """A ring of one lip: ``depth`` 0 at the seam, 1 at the outer edge; ``across`` -1 to 1 from
+    corner to corner as the picture shows it."""
+
+    depth: float
+    across: Floats
+    head: Head
+    upper: bool
+
+    @property
+    def swell(self) -> Floats:
+        """How much of an opening there is: 0 at the corners, 1 in the middle."""
+        return np.asarray((1 - np.abs(self.across) ** 2.3) ** 0.8)
+
+    @property
+    def outwards(self) -> float:
+        return -1.0 if self.upper else 1.0
+
+
+def _lip(lip: _Lip, gap: Floats) -> Floats:
+    """(11, moves, 3): right, down, forward, in pixels."""
+    mouth, swell, depth = lip.head.mouth, lip.swell, lip.depth
+    room = np.where(ALONG < 0, *lip.head.room) * ALONG
+    sideways = room * np.abs(ALONG) ** 0.2
+    red = lip.outwards * mouth * depth * swell
+    up = mouth * swell if lip.upper else np.zeros_like(swell)
+    closing = (0.38 if lip.upper else -0.62) * gap * (1 - 0.3 * depth)
+    back = np.zeros_like(swell) if lip.upper else -0.04 * mouth * swell
+    rolled = -0.03 * mouth * depth * swell - 0.04 * up * (1 - 1.15 * depth)
+    return np.stack(
+        [
+            _opening(lip),
+            _row(
+                _SPREAD * mouth * sideways, -0.025 * mouth * ALONG**2 - 0.014 * red, _BACK * mouth
+            ),
+            _row(-_RING * lip.head.unit * room, 0.035 * red, _FORWARD * mouth),
+            _row(0, closing, 0),
+            _row(0.012 * mouth * sideways, -0.032 * red, 0),
+            _row(0, rolled, back),
+            _row(0, -0.035 * up * (1 - 0.3 * depth), 0),
+        ],
+        axis=1,
     )
-    thin = -sign * 0.014 * mouth * depth * swell
-    move[:, 1] = _row(
-        _SPREAD * mouth * out, -0.025 * mouth * np.abs(ALONG) ** 2 + thin, -0.03 * mouth
-    )
-    thick = sign * 0.035 * mouth * depth * swell
-    move[:, 2] = _row(-_RING * mouth * ALONG, thick, 0.09 * mouth * swell)
-    closed = (0.38 if upper else -0.62) * gap * (1 - 0.3 * depth)
-    move[:, 3] = _row(0.012 * mouth * out, closed - sign * 0.032 * mouth * depth * swell, 0)
-    rolled = -0.04 * mouth * swell * (1 - 0.4 * depth) if upper else -0.03 * mouth * depth * swell
-    move[:, 4] = _row(0, rolled, 0 if upper else -0.04 * mouth * swell)
-    move[:, 5] = _row(0, -0.035 * mouth * swell * (1 - 0.3 * depth) if upper else 0, 0)
-    return move
+
+
+def _opening(lip: _Lip) -> Floats:
+    """The jaw's part: the corners come down halfway and a little inwards."""
+    drop = _DROP * lip.head.unit
+    middle = -0.08 * (1 - 0.4 * lip.depth) if lip.upper else 0.92 - 0.06 * lip.depth
+    down = _CORNER_DOWN + (middle - _CORNER_DOWN) * lip.swell
+    return _row(-_CORNER_IN * lip.head.mouth * ALONG, drop * down, -0.1 * drop * lip.swell)
+
+
+def _outline_distance(face: Face, point: int) -> float:
+    outline = face.points[list(_OUTLINE), :2]
+    between = [outline[:-1] + share * np.diff(outline, axis=0) for share in (0, 0.25, 0.5, 0.75)]
+    away = np.concatenate([*between, outline[-1:]]) - face.points[point, :2]
+    return float(np.linalg.norm(away, axis=1).min())
+
+
+def _across(ring: Floats) -> Floats:
+    left, right = ring[0], ring[-1]
+    length = max(float((right - left) @ (right - left)), 1e-6)
+    return np.asarray(np.clip(2 * ((ring - left) @ (right - left)) / length - 1, -1, 1))
 
 
 def _around(face: Face, head: Head, upper: bool) -> tuple[Floats, Floats]:
@@ -174,9 +226,10 @@ def _corner(side: float, head: Head) -> Floats:
     """How the mouth's corner moves on the ``side`` (-1 left, 1 right): (moves, 3)."""
     mouth = head.mouth
     move = np.zeros((len(MOVES), 3), np.float32)
+    side *= head.room[0 if side < 0 else 1]
     move[0, :2] = -side * _CORNER_IN * mouth, _CORNER_DOWN * _DROP * head.unit
-    move[1] = side * _SPREAD * mouth, -0.025 * mouth, -0.03 * mouth
-    move[2, 0] = -side * _RING * mouth
+    move[1] = side * _SPREAD * mouth, -0.025 * mouth, _BACK * mouth
+    move[2] = -side * _RING * head.unit, 0, _FORWARD * mouth
     return move
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.puppet.cavity import Opening, Showing, paint
+from backends.puppet.cavity import Showing, paint
 from backends.puppet.face import Face
 from backends.puppet.lips import Head, controls
 from backends.puppet.mouth_track import CHANNELS
+from backends.puppet.own_teeth import OwnTeeth, own_teeth
 from backends.puppet.palette import palette
-from backends.puppet.seam import Seam, find_seam
+from backends.puppet.places import BentLips, Places, mouth_part
+from backends.puppet.seam import find_seam
 from backends.puppet.warp import Floats, Grid, Pixels, Texture, thin_plate
 
 # Coarsest steps of a channel, as steps between 0 and 1; a large mouth gets finer ones.
@@ -38,10 +39,17 @@ class MouthRig:
         self._still.setflags(write=False)
         self._seam = find_seam(picture, face)
         self._colours = palette(picture, face, self._head)
-        self._grid = Grid.over(width, height, max(2.0, self._head.unit / 20))
+        self._grid = Grid.over(width, height, max(2.0, self._head.unit / 18))
         self._fields = self._bases(face)
         self._texture = Texture(self._still, _finer(width, height))
-        self._pixels = _Pixels.of(self._grid, self._seam, (x, y))
+        self._across = np.arange(width, dtype=np.float32)[None, :]
+        self._down = np.arange(height, dtype=np.float32)[:, None]
+        self._part = mouth_part(self._seam, self._head, self._box)
+        rows, columns = self._part
+        points = np.meshgrid(self._across[0, columns], self._down[rows, 0])
+        self._pixels = Places.of(np.stack(points, axis=-1), self._seam, (x, y))
+        self._teeth = self._own_teeth()
+        self._nodes = Places.of(self._grid.points, self._seam, (x, y))
         self._kept: OrderedDict[bytes, Pixels] = OrderedDict()
         self._room = max(1, memory // max(1, self._still.nbytes))
         self._steps = _STEPS.copy()
@@ -93,22 +101,22 @@ class MouthRig:
             fields.append(field.reshape(*nodes.shape[:2], 2, -1) * window)
         return fields[0], fields[1]
 
+    def _own_teeth(self) -> OwnTeeth | None:
+        if not self._seam.opened:
+            return None
+        return own_teeth(self._still[self._part], self._pixels, self._colours)
+
     def _drawn(self, pose: Floats) -> Pixels:
         weights = self._weights(pose)
-        inverse = [self._grid.inverse(field @ weights) for field in self._fields]
-        above, below = (
-            [self._grid.full(np.ascontiguousarray(back[..., axis])) for axis in (0, 1)]
-            for back in inverse
-        )
-        at = self._pixels
-        fx, under = at.beyond(above[0], above[1], lower=False)
-        fx_below, over = at.beyond(below[0], below[1], lower=True)
-        outside = 0.5 * np.abs(fx + fx_below) - self._seam.half
-        share = np.clip(0.5 - (under + over) / (1e-3 + 2 * np.maximum(outside, 0)), 0, 1)
-        sx = at.x - (below[0] + share * (above[0] - below[0]))
-        sy = at.y - (below[1] + share * (above[1] - below[1]))
-        image = np.ascontiguousarray(self._texture.read(sx, sy))
-        self._fill(image, under, -over, np.clip(-outside, 0, 1), pose)
+        above, below = (self._grid.inverse(field @ weights) for field in self._fields)
+        share = self._nodes.share(above, below)[..., None]
+        mixed = below + share * (above - below)
+        xs, ys = (self._across - self._grid.full(mixed[..., 0]),
+                  self._down - self._grid.full(mixed[..., 1]))  # fmt: skip
+        lips = self._pixels.bent(self._grid, above, below)
+        xs[self._part], ys[self._part] = lips.xs, lips.ys
+        image = np.ascontiguousarray(self._texture.read(xs, ys))
+        self._finish(image[self._part], lips, weights, pose)
         for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
             image[edge] = self._still[edge]
         return image
@@ -116,90 +124,35 @@ class MouthRig:
     def _weights(self, pose: Floats) -> Floats:
         jaw, wide, ring, press, tuck, teeth, _ = (float(v) for v in pose)
         free = 1 - press
-        jaw = jaw * free * (1 - 0.8 * tuck) * (1 - 0.25 * ring)
+        jaw = jaw * free * (1 - 0.8 * tuck)
         lift = 0.0 if self._seam.opened else teeth * float(_ramp(jaw / 0.2))
-        moves = (jaw, wide * (1 - 0.7 * ring), ring, press, tuck * free, lift)
+        # Rounded lips cover the teeth that a smile shows.
+        close = press + free * 0.55 * ring
+        moves = (jaw, wide * (1 - 0.7 * ring), ring, close, press, tuck * free, lift)
         return np.array(moves, np.float32)
 
-    def _fill(
-        self, image: Pixels, under: Floats, over: Floats, between: Floats, pose: Floats
-    ) -> None:
-        """Paint the inside where the lips leave a gap."""
-        weights = self._weights(pose)
-        open_now = weights[0] + weights[4] + (1 - weights[3]) * self._seam.opened
-        if open_now <= 0:
-            return
-        gap = np.clip(np.clip(under + 0.5, 0, 1) + np.clip(over + 0.5, 0, 1) - 1, 0, 1)
-        gap *= between
+    def _finish(self, image: Pixels, lips: BentLips, weights: Floats, pose: Floats) -> None:
+        """Paint the inside where the lips leave a gap, and where they newly meet, their line."""
+        if self._seam.opened and pose[3] > 0:
+            image[:] = np.rint(image * lips.contact(float(pose[3]), self._head.unit))
+        gap = lips.gap
         rows, columns = np.flatnonzero(gap.any(axis=1)), np.flatnonzero(gap.any(axis=0))
-        if not len(rows):
+        if pose[3] >= 1 or not len(rows):
             return
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        unit, at = self._head.unit, self._pixels
-        opening = Opening(
-            at.along[part],
-            at.row[part] / unit,
-            np.maximum(under[part], 0) / unit,
-            np.maximum(over[part], 0) / unit,
-            1 / unit,
-        )
-        showing = Showing(weights[0], max(pose[5], weights[4]), pose[6])
-        inside = paint(opening, self._colours, showing)
+        teeth = float(max(pose[5], weights[5])) if self._teeth is None else 0.0
+        showing = Showing(float(weights[0]), teeth, float(pose[6]))
+        inside = paint(self._pixels.opening(lips, part, self._head.unit), self._colours, showing)
         if self._seam.opened:
-            own = np.clip(np.minimum(at.row, -at.lower_row)[part] + 0.5, 0, 1)[..., None]
-            inside = inside + (self._still[part] - inside) * own
+            # The portrait's own teeth stay; what else it shows between its lips goes as they move.
+            moved = _ramp(float(np.abs(weights).max()) / 0.25)
+            if self._teeth is not None:
+                own = self._teeth.kept[part][..., None]
+                inside = inside + (self._teeth.picture[part] - inside) * own
+            rest = (1 - moved) * self._pixels.inside[part][..., None]
+            inside = inside + (self._still[self._part][part] - inside) * rest
         cover = gap[part][..., None]
         image[part] = np.rint(image[part] * (1 - cover) + inside * cover)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pixels:
-    """Where a region's pixels lie: in the region, in the mouth's frame, and beside the seam."""
-
-    x: Floats
-    y: Floats
-    fx: Floats
-    fy: Floats
-    along: Floats
-    row: Floats
-    lower_row: Floats
-    turn: Floats
-    first: float
-    density: float
-    upper: Floats
-    lower: Floats
-
-    @classmethod
-    def of(cls, grid: Grid, seam: Seam, origin: tuple[int, int]) -> _Pixels:
-        x = np.arange(grid.up.shape[0] and grid.across.shape[1], dtype=np.float32)[None, :]
-        y = np.arange(grid.up.shape[0], dtype=np.float32)[:, None]
-        x, y = np.broadcast_arrays(x, y)
-        framed = seam.frame(np.stack([x + origin[0], y + origin[1]], axis=-1).astype(np.float32))
-        fx, fy = np.ascontiguousarray(framed[..., 0]), np.ascontiguousarray(framed[..., 1])
-        step = float(seam.xs[1] - seam.xs[0])
-        upper, lower = (
-            np.interp(fx, seam.xs, edge).astype(np.float32) for edge in (seam.upper, seam.lower)
-        )
-        return cls(
-            np.ascontiguousarray(x), np.ascontiguousarray(y), fx, fy,
-            np.interp(fx, seam.xs, seam.along).astype(np.float32),
-            fy - upper, fy - lower,
-            seam.turn,
-            float(seam.xs[0]), 1 / step, seam.upper, seam.lower,
-        )  # fmt: skip
-
-    def beyond(self, vx: Floats, vy: Floats, lower: bool) -> tuple[Floats, Floats]:
-        """Where across the mouth the points lie that come to the pixels, and how far below a
-        lip's edge."""
-        fx = self.fx - (self.turn[0, 0] * vx + self.turn[0, 1] * vy)
-        fy = self.fy - (self.turn[1, 0] * vx + self.turn[1, 1] * vy)
-        edge = self.lower if lower else self.upper
-        place = (fx - self.first) * self.density
-        np.clip(place, 0, len(edge) - 1.001, out=place)
-        cell = place.astype(np.int32)
-        place -= cell
-        start = edge.take(cell)
-        return fx, fy - start - place * (edge.take(cell + 1) - start)
 
 
 def _region(picture: Pixels, face: Face, head: Head) -> tuple[int, int, int, int]:

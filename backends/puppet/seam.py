@@ -20,6 +20,7 @@ Pixels = NDArray[np.uint8]
 # Lips whose inner edges are further apart than this (share of the mouth's width) rest open.
 OPEN = 0.03
 _COLUMNS, _REACH = 129, 0.035
+_GREY = np.array([0.3, 0.59, 0.11], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Seam:
     line through them, y square to it, in pixels.
 
     ``upper`` and ``lower`` are y at ``xs`` (they go on beyond the corners); ``along`` is -1 to 1
-    from corner to corner, 0 in the middle of the face, also in a face that is turned.
+    from corner to corner, 0 in the middle of the face, also in a face that is turned. ``arch`` is
+    the upper edge without the lip's own curls, as the row of teeth behind it.
     """
 
     origin: Floats
@@ -38,6 +40,7 @@ class Seam:
     upper: Floats
     lower: Floats
     along: Floats
+    arch: Floats
     opened: bool
 
     def frame(self, points: Floats) -> Floats:
@@ -68,24 +71,53 @@ class Seam:
 
 def find_seam(picture: Pixels, face: Face) -> Seam:
     """The seam of ``face`` in ``picture`` (RGB)."""
-    left, right = (face.points[i, :2] for i in INNER_CORNERS)
-    width = max(float(np.linalg.norm(right - left)), 1e-3)
-    across = (right - left) / width if width > 1e-3 else np.array([1.0, 0.0])
-    turn = np.array([across, [-across[1], across[0]]], np.float32)
-    origin = ((left + right) / 2).astype(np.float32)
-    rings = [(face.points[list(ring[0]), :2] - origin) @ turn.T for ring in (UPPER, LOWER)]
-    half = width / 2
-    xs = np.linspace(-2.5 * half, 2.5 * half, 5 * (_COLUMNS - 1) // 2 + 1).astype(np.float32)
-    ends = (face.points[list(CORNERS), :2] - origin) @ turn.T
-    upper, lower = (_curve(np.concatenate([ends[:1], ring, ends[1:]]), xs) for ring in rings)
+    frame = _Frame.of(face)
+    ends = frame.place(face.points[list(CORNERS), :2])
+    rings = [frame.place(face.points[list(ring[0]), :2]) for ring in (UPPER, LOWER)]
+    upper, lower = (_curve(np.concatenate([ends[:1], ring, ends[1:]]), frame.xs) for ring in rings)
     lower = np.maximum(upper, lower)
-    opened = float((lower - upper).max()) > OPEN * width
-    if not opened:
-        line = _darkest(picture, (upper + lower) / 2, xs, origin, turn, half)
-        upper = lower = line
-    middle = (rings[0] + rings[1]) / 2
-    along = np.interp(xs, np.maximum.accumulate(middle[:, 0]), ALONG).astype(np.float32)
-    return Seam(origin, turn, half, xs, upper, lower, along, opened)
+    opened = float((lower - upper).max()) > OPEN * 2 * frame.half
+    inside = frame.inside
+    if opened:
+        upper[inside] += _lip_edge(_strip(picture, frame, upper, _REACH), downwards=False)
+        lower[inside] += _lip_edge(_strip(picture, frame, lower, _REACH), downwards=True)
+        lower = np.maximum(upper, lower)
+    else:
+        upper = (upper + lower) / 2
+        upper[inside] += _darkest(_strip(picture, frame, upper, _REACH))
+        lower = upper
+    middle = np.maximum.accumulate((rings[0] + rings[1])[:, 0] / 2)
+    along = np.interp(frame.xs, middle, ALONG).astype(np.float32)
+    arch = _arch(upper, along)
+    return Seam(frame.origin, frame.turn, frame.half, frame.xs, upper, lower, along, arch, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The mouth's frame of `Seam`."""
+
+    origin: Floats
+    turn: Floats
+    half: float
+    xs: Floats
+
+    @classmethod
+    def of(cls, face: Face) -> _Frame:
+        left, right = (face.points[i, :2] for i in INNER_CORNERS)
+        width = float(np.linalg.norm(right - left))
+        across = (right - left) / width if width > 0 else np.array([1.0, 0.0])
+        turn = np.array([across, [-across[1], across[0]]], np.float32)
+        half = max(width, 1e-3) / 2
+        xs = np.linspace(-2.5 * half, 2.5 * half, 5 * (_COLUMNS - 1) // 2 + 1)
+        return cls(((left + right) / 2).astype(np.float32), turn, half, xs.astype(np.float32))
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which of ``xs`` lie between the corners."""
+        return np.asarray(np.abs(self.xs) <= self.half)
+
+    def place(self, points: Floats) -> Floats:
+        return np.asarray((points - self.origin) @ self.turn.T)
 
 
 def _curve(ring: Floats, xs: Floats) -> Floats:
@@ -98,22 +130,52 @@ def _curve(ring: Floats, xs: Floats) -> Floats:
     return np.convolve(padded, kernel / kernel.sum(), mode="valid").astype(np.float32)
 
 
-def _darkest(
-    picture: Pixels, guess: Floats, xs: Floats, origin: Floats, turn: Floats, half: float
-) -> Floats:
-    """The darkest path near ``guess``, corner to corner, by dynamic programming."""
-    inside = np.flatnonzero(np.abs(xs) <= half)
-    steps = np.linspace(-2 * half * _REACH, 2 * half * _REACH, 29)
-    x, offset = np.meshgrid(xs[inside], steps, indexing="ij")
-    places = np.stack([x, guess[inside][:, None] + offset], axis=-1) @ turn + origin
-    light = _light(picture, places)
+def _arch(upper: Floats, along: Floats) -> Floats:
+    inside = np.abs(along) < 0.8
+    curve = np.polynomial.Polynomial.fit(along[inside], upper[inside], 2)
+    return np.asarray(curve(along), np.float32)
+
+
+def _darkest(strip: _Strip) -> Floats:
+    """The darkest path, corner to corner: the line between closed lips."""
+    light = strip.colours @ _GREY
     light = (light - light.min(axis=1, keepdims=True)) / max(float(np.ptp(light)), 8.0)
-    # Held to the landmarks a little, and tightly at the corners, where skin and lip look alike.
-    pull = 0.15 + 0.85 * np.abs(xs[inside] / half)[:, None] ** 6
-    path = _cheapest(light + pull * (offset / steps[-1]) ** 2)
-    line = guess.copy()
-    line[inside] += _smoothed(steps[path], 7)
-    return line
+    return strip.path(light)
+
+
+def _lip_edge(strip: _Strip, downwards: bool) -> Floats:
+    """Where a lip begins: its colour is that of the strip's one side, and not of the other."""
+    count = strip.colours.shape[1]
+    lip = strip.colours[:, -count // 6 :] if downwards else strip.colours[:, : count // 6]
+    unlike = np.linalg.norm(strip.colours - np.median(lip, axis=1)[:, None], axis=-1)
+    slope = np.gradient(_blurred(unlike), axis=1) * (1 if downwards else -1)
+    return strip.path(slope / max(float(np.abs(slope).max()), 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """The picture along a curve: ``colours`` (columns, steps, 3), ``steps`` in pixels from the
+    curve, ``near`` 0 to 1 towards the corners."""
+
+    colours: Floats
+    steps: Floats
+    near: Floats
+
+    def path(self, cost: Floats) -> Floats:
+        """The cheapest way from end to end, in pixels from the curve; held to it a little, and
+        tightly at the corners, where skin and lip look alike."""
+        pull = 0.15 + 0.85 * self.near[:, None] ** 6
+        chosen = _cheapest(cost + pull * (self.steps / np.abs(self.steps).max()) ** 2)
+        return smoothed(self.steps[chosen], 13)
+
+
+def _strip(picture: Pixels, frame: _Frame, curve: Floats, reach: float) -> _Strip:
+    """``reach`` (a share of the mouth's width) to both sides of ``curve``."""
+    steps = 2 * frame.half * np.linspace(-reach, reach, 29)
+    inside = frame.inside
+    x, offset = np.meshgrid(frame.xs[inside], steps, indexing="ij")
+    places = np.stack([x, curve[inside][:, None] + offset], axis=-1) @ frame.turn + frame.origin
+    return _Strip(sampled(picture, places), steps, np.abs(frame.xs[inside] / frame.half))
 
 
 def _cheapest(cost: NDArray[np.floating]) -> NDArray[np.intp]:
@@ -131,22 +193,23 @@ def _cheapest(cost: NDArray[np.floating]) -> NDArray[np.intp]:
     return path
 
 
-def _light(picture: Pixels, places: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Brightness, bilinear."""
+def sampled(picture: Pixels, places: Floats) -> Floats:
+    """Bilinear; beyond the picture its edge."""
     height, width = picture.shape[:2]
-    x = np.clip(places[..., 0], 0, width - 1.001)
-    y = np.clip(places[..., 1], 0, height - 1.001)
-    left, top = np.maximum(x.astype(np.intp), 0), np.maximum(y.astype(np.intp), 0)
+    x, y = np.clip(places[..., 0], 0, width - 1), np.clip(places[..., 1], 0, height - 1)
+    left, top = x.astype(np.intp), y.astype(np.intp)
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = x - left, y - top
-    grey = picture.astype(np.float32) @ np.array([0.3, 0.59, 0.11], np.float32)
-    upper = grey[top, left] * (1 - across) + grey[top, right] * across
-    lower = grey[bottom, left] * (1 - across) + grey[bottom, right] * across
-    result: NDArray[np.floating] = upper * (1 - down) + lower * down
-    return result
+    across, down = (x - left)[..., None], (y - top)[..., None]
+    upper = picture[top, left] * (1 - across) + picture[top, right] * across
+    lower = picture[bottom, left] * (1 - across) + picture[bottom, right] * across
+    return np.asarray(upper * (1 - down) + lower * down)
 
 
-def _smoothed(values: NDArray[np.floating], width: int) -> NDArray[np.floating]:
+def _blurred(values: Floats) -> Floats:
+    return np.asarray((np.roll(values, 1, 0) + 2 * values + np.roll(values, -1, 0)) / 4)
+
+
+def smoothed(values: NDArray[np.floating], width: int) -> NDArray[np.floating]:
     kernel = np.hanning(width + 2)[1:-1]
     padded = np.pad(values, width // 2, mode="edge")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")
