@@ -81,9 +81,13 @@ class Payment:
         self._policy.bill(self._rung, self._request)
         return self.settle(spent)
 
-    def forgive(self) -> None:
-        """What was held for an order is none: there is no such job."""
+    def forgive(self, *, unpaid: bool) -> None:
+        """What was held for an order is none: there is no such job. ``unpaid``: nor was there
+        ever one, so that what was counted for it is free again."""
         self._policy.unbill(self._rung, self._request)
+        if unpaid:
+            counted = self._policy.uncount(self._rung, self._request)
+            self._policy.budget.settle(self._rung, counted, FREE)
 
     def delivered(self) -> None:
         """The clip is kept."""

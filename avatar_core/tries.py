@@ -141,7 +141,7 @@ class Tries:
         )
         self._said += [said] if said else []
         if self._resumed and not self._order.exists:
-            self._payment.forgive()
+            self._payment.forgive(unpaid=said is None)
         self._resumed = self._order.exists
         # The job that was reserved nothing for may be gone; a new one is ordered, and paid.
         self._payment.reserve(self._request)

@@ -141,11 +141,15 @@ class Policy:
             self._counted[rung, request] = max(before, cost, key=lambda c: c.amount)
             return Cost(max(Decimal(0), cost.amount - before.amount), cost.currency)
 
+    def uncount(self, rung: str, request: str) -> Cost:
+        """Nothing of the request counts any more; returns what did."""
+        with self._lock:
+            return self._counted.pop((rung, request), FREE)
+
     def delivered(self, rung: str, request: str) -> None:
         """The next order of the same request is another one, and paid again."""
         self.unbill(rung, request)
-        with self._lock:
-            self._counted.pop((rung, request), None)
+        self.uncount(rung, request)
 
     def _kept(self, parts: dict[str, T], name: str, make: Callable[[], T]) -> T:
         with self._lock:

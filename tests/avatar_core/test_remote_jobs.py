@@ -417,6 +417,23 @@ def test_a_resumed_job_that_is_gone_is_weighed_against_the_budget_before_it_is_o
     assert rich.scene().clip.backend == "did"
 
 
+def test_an_order_of_an_earlier_run_that_never_arrived_leaves_its_room_in_the_budget(
+    tmp_path: Path,
+) -> None:
+    """Found by a trial: the order that nobody got was counted for the film, so that the one sent
+    in its place found no room, or was paid and stood nowhere in the costs."""
+    clock = VirtualClock()
+    backend = did(remote(5, cost=HALF), service=RemoteJobs(), clock=clock)
+    stage = Stage(tmp_path, backend, clock=clock, journal=Journal(), budget={"max_cost": "0.5"})
+    key = stage.chain.rungs[0].key(stage.request())
+    assert key is not None
+    stage.policy.journal.write(JobRecord(key, "did", "av-1", "ordered", 0.0, cost=HALF))
+    stage.policy.budget.count("did", stage.policy.not_yet_counted("did", key, HALF))
+    outcome = stage.scene()
+    assert (outcome.clip.backend, outcome.costs) == ("did", (HALF,))
+    assert stage.policy.budget.spent == HALF
+
+
 @pytest.mark.parametrize("refused", ["ordered", "running", "cancelled"])
 def test_a_disk_that_is_full_in_the_middle_of_an_order_costs_no_job_unstopped(
     tmp_path: Path, refused: str
