@@ -74,9 +74,15 @@ class Attempt:
             if on_clip is not None:
                 on_clip(clip)
             return self.validate(replace(clip, backend=self.name), request)
-        except BaseException:
+        except BaseException as failure:
             shutil.rmtree(folder, ignore_errors=True)
+            if getattr(failure, "advice", None) == ADVICE[Category.TIMEOUT]:
+                self._name_the_limits(failure)
             raise
+
+    def _name_the_limits(self, failure: BaseException) -> None:
+        limits = f"policies.{self.name}.attempt_seconds, deadline.attempt, deadline.scene"
+        vars(failure)["advice"] = f"Allow it more time ({limits}) or shorten the scene."
 
     def _generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
         with contained(self.name, self.cancel):

@@ -124,7 +124,8 @@ class Turn:
         """Seconds that the scene has left, more than none; else it raises `PassedOver`."""
         left = self._deadline.left
         if left <= 0:
-            raise PassedOver("the scene's time is used up", passing=True)
+            why = "its time is used up (deadline.scene, or deadline.film for all scenes)"
+            raise PassedOver(why, passing=True)
         return left
 
 

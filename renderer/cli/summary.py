@@ -113,7 +113,10 @@ def _named(scenes: list[str]) -> str:
 
 
 def _reason(attempt: TrailEntry | SpeechAttempt) -> str:
-    why = " ".join(part for part in (attempt.message, attempt.advice) if part)
+    why = attempt.message
+    if attempt.advice:
+        # An exception's own words seldom end as a sentence does.
+        why = f"{why}{'' if why.endswith(('.', '!', '?')) else '.'} {attempt.advice}".strip()
     return f"was left out: {why}" if attempt.skipped else f"failed ({attempt.category}): {why}"
 
 

@@ -71,7 +71,9 @@ def test_a_time_out_says_how_long_was_waited(tmp_path: Path) -> None:
     outcome = Stage(
         tmp_path, hanging("colab", clock), clock=clock, deadline={"attempt": 1500}
     ).scene(duration=1.0)
-    assert of(outcome, "colab")[0].message == "It did not come back within 590 s."
+    entry = of(outcome, "colab")[0]
+    assert entry.message == "It did not come back within 590 s."
+    assert "policies.colab.attempt_seconds" in (entry.advice or "")
 
 
 def test_backends_that_hang_one_after_another_leave_the_last_its_time(tmp_path: Path) -> None:

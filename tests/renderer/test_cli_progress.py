@@ -213,6 +213,11 @@ def test_a_reason_that_many_scenes_share_is_told_once() -> None:
     )
     reasons = shown.partition("and why:\n")[2].splitlines()[:3]
     assert reasons[0] == "  a and b: cloud failed (server): It is down. Start it again. (3 times)"
+    # An exception's words are made a sentence, or the advice would run into them.
+    crash = failed("cloud", Category.BACKEND_BUG, "ZeroDivisionError: oops")
+    assert "oops. Start it again." in summary_of(
+        SceneResult("a", "static", True, False, 4.0, trail=(crash,))
+    )
     assert reasons[1].startswith(
         "  s0, s1, s2, s3, s4 and 25 more scenes: cloud was left out: it is"
     )
