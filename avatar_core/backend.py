@@ -58,12 +58,17 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether a backend or engine can work here and now, in a sentence; details for `doctor`."""
+    """Whether a backend or engine can work here and now, in a sentence; details for `doctor`.
+
+    ``category`` says of what kind the trouble is, such as ``auth`` for a bad key; without one it
+    is ``connectivity`` for what needs the network and ``unsupported`` for the rest.
+    """
 
     ok: bool
     message: str
     advice: str | None = None
     details: dict[str, str] = field(default_factory=dict)
+    category: Category | None = None
 
 
 @dataclass(frozen=True, slots=True)

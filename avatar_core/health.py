@@ -98,10 +98,11 @@ def _failure(result: Health | AvatarError | None, backend: AvatarBackend) -> Ava
         )
     if result is None or result.ok:
         return None
-    return AvatarError(_category(backend), result.message, advice=result.advice)
+    category = result.category or _category(backend)
+    return AvatarError(category, result.message, advice=result.advice)
 
 
 def _category(backend: AvatarBackend) -> Category:
-    # A `Health` has no category; a backend that knows better raises `AvatarError` in `check`.
+    # Where a `Health` names none, and where nothing was answered at all.
     network = backend.capabilities.needs_network
     return Category.CONNECTIVITY if network else Category.UNSUPPORTED

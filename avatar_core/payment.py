@@ -61,10 +61,11 @@ class Payment:
         """``cost`` was spent; returns what of it no trail has named before. A budget counts what
         an earlier render has paid as well, because it is the film's."""
         new = self._policy.not_yet_counted(self._rung, self._request, cost)
+        beyond = self._policy.not_foreseen(self._rung, self._request, new)
         if self._held is not None:
-            self._held.settle(new)
+            self._held.settle(beyond)
         else:
-            self._policy.budget.count(self._rung, new)
+            self._policy.budget.count(self._rung, beyond)
         return FREE if self._order.was_told else new
 
     def leave(self, *, called: bool, billed: bool) -> Cost:

@@ -141,8 +141,7 @@ def count_what_is_spent(
             policy.budget.count(rung.name, clip.cost)
             return rung.name
         if record is not None:
-            new = policy.not_yet_counted(rung.name, key, record.cost)
-            policy.budget.count(rung.name, new)
+            policy.foresee(rung.name, key, record.cost)
     return None
 
 

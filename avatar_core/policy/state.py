@@ -60,6 +60,7 @@ class Policy:
         self._closed: dict[str, str] = {}
         self._billed: set[tuple[str, str]] = set()
         self._counted: dict[tuple[str, str], Cost] = {}
+        self._foreseen: dict[tuple[str, str], Cost] = {}
 
     def scene(self) -> SceneDeadline:
         """The time of a scene whose turn is now."""
@@ -141,10 +142,30 @@ class Policy:
             self._counted[rung, request] = max(before, cost, key=lambda c: c.amount)
             return Cost(max(Decimal(0), cost.amount - before.amount), cost.currency)
 
+    def foresee(self, rung: str, request: str, cost: Cost) -> None:
+        """A job of an earlier run waits to be fetched: its money is spent before this run begins,
+        and what it cost is told when it is."""
+        with self._lock:
+            self._foreseen[rung, request] = cost
+        self.budget.count(rung, cost)
+
+    def not_foreseen(self, rung: str, request: str, cost: Cost) -> Cost:
+        """What of ``cost`` the budget does not hold already."""
+        with self._lock:
+            held = self._foreseen.get((rung, request), FREE)
+            if not held.amount or held.currency != cost.currency:
+                return cost
+            used = min(held.amount, cost.amount)
+            self._foreseen[rung, request] = Cost(held.amount - used, held.currency)
+            return Cost(cost.amount - used, cost.currency)
+
     def uncount(self, rung: str, request: str) -> Cost:
         """Nothing of the request counts any more; returns what did."""
         with self._lock:
-            return self._counted.pop((rung, request), FREE)
+            counted = self._counted.pop((rung, request), FREE)
+            foreseen = self._foreseen.pop((rung, request), FREE)
+            same = not (counted.amount and foreseen.amount) or counted.currency == foreseen.currency
+            return counted + foreseen if same else counted
 
     def delivered(self, rung: str, request: str) -> None:
         """The next order of the same request is another one, and paid again."""

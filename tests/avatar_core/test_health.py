@@ -81,3 +81,10 @@ def test_a_check_that_crashes_is_a_bug_of_the_backend(answer: BaseException) -> 
     with pytest.raises(AvatarError) as caught:
         HealthChecks().require("scripted", ScriptedBackend(health=answer))
     assert caught.value.category is Category.BACKEND_BUG
+
+
+def test_the_category_that_a_check_names_counts() -> None:
+    ill = Health(False, "The key is wrong.", "Make another.", category=Category.AUTH)
+    with pytest.raises(AvatarError) as caught:
+        HealthChecks().require("did", ScriptedBackend("did", health=ill))
+    assert (caught.value.category, caught.value.advice) == (Category.AUTH, "Make another.")

@@ -96,6 +96,8 @@ def test_killed_under_the_command_line_it_goes_on_with_the_same_command(
     printed, said = again.communicate(timeout=60)
     assert again.returncode == 0, said
     assert "paid" in printed + said
+    # The render that paid could not tell it any more.
+    assert "Cost: 0.50 USD" in printed + said
     finished(account, tmp_path)
 
 
