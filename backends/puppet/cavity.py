@@ -64,7 +64,7 @@ def _tongue(inside: Floats, opening: Opening, colours: Palette, showing: Showing
     width = 0.8 - 0.2 * showing.tongue
     top = height * np.clip(1 - (opening.along / width) ** 2, 0, 1) ** 0.6
     cover = _step((top - opening.over) / (0.035 + 0.03 * showing.jaw))
-    light = 0.45 + 0.4 * _step((top - opening.over) / 0.09)
+    light = (0.45 + 0.4 * _step((top - opening.over) / 0.09)) * (1 + 0.4 * showing.tongue)
     light = light * (0.72 + 0.28 * _step(opening.over / 0.035)) * _under_lip(opening, 0.12)
     light = light * (1 - 0.1 * np.exp(-((opening.along / 0.14) ** 2)) * _step(height / 0.12))
     return _over(inside, colours.tongue * light[..., None], cover * _sides(opening, 0.6))
@@ -75,7 +75,7 @@ def _lower_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Sh
     soft = max(0.016, 1.2 * opening.pixel)
     cover = _step((height - opening.over) / soft) * _step((0.6 - np.abs(opening.along)) / 0.3)
     light = (0.6 - 0.25 * np.abs(opening.along)) * _under_lip(opening, 0.15)
-    return _over(inside, _dimmed(colours.teeth, light), (0.25 + 0.4 * colours.detail) * cover)
+    return _over(inside, _dimmed(colours, light), (0.25 + 0.4 * colours.detail) * cover)
 
 
 def _upper_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
@@ -86,7 +86,7 @@ def _upper_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Sh
     cover = _step((edge - opening.row) / soft) * _step((0.95 - np.abs(opening.along)) / 0.35)
     light = 1.0 - 0.6 * np.abs(opening.along) ** 1.8
     light = light * (1 - 0.13 * lines) * _under_lip(opening, 0.055)
-    return _over(inside, _dimmed(colours.teeth, light), cover)
+    return _over(inside, _dimmed(colours, light), cover)
 
 
 def _gaps(opening: Opening) -> Floats:
@@ -103,9 +103,11 @@ def _under_lip(opening: Opening, reach: float) -> Floats:
     return result
 
 
-def _dimmed(colour: Floats, light: Floats) -> Floats:
+def _dimmed(colours: Palette, light: Floats) -> Floats:
+    """The teeth in that light."""
     # What little light there is comes through and past the lips, and is redder for it.
-    result: Floats = colour * light[..., None] ** np.array([0.85, 1.04, 1.06], np.float32)
+    redder = 1 + np.array([-0.25, 0.05, 0.1], np.float32) * colours.colour
+    result: Floats = colours.teeth * light[..., None] ** redder
     return result
 
 

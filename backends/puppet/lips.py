@@ -97,20 +97,27 @@ class Controls:
     moves: Floats
 
 
-def controls(
-    face: Face, head: Head, seam: tuple[Floats, Floats], gap: Floats, upper: bool
-) -> Controls:
-    """What bends the part above the mouth's seam, or below it.
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The lips as the portrait shows them: where the ``upper`` and the ``lower`` one's inner edge
+    lies at the eleven points of the rings, (11, 2); how wide the ``gap`` between them is, (11,);
+    how far the corners lie above the middle (``smile``). In pixels."""
 
-    ``seam``: where the upper and the lower lip's inner edge lie, (11, 2) each; ``gap``: how far
-    they are apart as the portrait rests, (11,) in pixels.
-    """
+    upper: Floats
+    lower: Floats
+    gap: Floats
+    smile: float
+
+
+def controls(face: Face, head: Head, rest: Rest, upper: bool) -> Controls:
+    """What bends the part above the mouth's seam, or below it."""
     points, moves = [], []
     for depth, ring in enumerate(UPPER if upper else LOWER):
-        place = seam[0 if upper else 1] if depth == 0 else face.points[list(ring), :2]
+        edge = rest.upper if upper else rest.lower
+        place = edge if depth == 0 else face.points[list(ring), :2]
         points.append(place)
-        moves.append(_lip(_Lip(depth / 2, _across(place), head, upper), gap))
-    for place, move in (_around(face, head, upper), _anchors(face, head)):
+        moves.append(_lip(_Lip(depth / 2, _across(place), head, rest, upper)))
+    for place, move in (_around(face, head, rest, upper), _anchors(face, head)):
         points.append(place)
         moves.append(move)
     everything = np.concatenate(moves).astype(np.float32)
@@ -125,7 +132,13 @@ class _Lip:
     depth: float
     across: Floats
     head: Head
+    rest: Rest
     upper: bool
+
+    @property
+    def level(self) -> Floats:
+        """What takes a smile's bow out of the seam."""
+        return np.asarray(self.rest.smile * (ALONG**2 - 0.4))
 
     @property
     def swell(self) -> Floats:
@@ -137,14 +150,14 @@ class _Lip:
         return -1.0 if self.upper else 1.0
 
 
-def _lip(lip: _Lip, gap: Floats) -> Floats:
+def _lip(lip: _Lip) -> Floats:
     """(11, moves, 3): right, down, forward, in pixels."""
     mouth, swell, depth = lip.head.mouth, lip.swell, lip.depth
     room = np.where(ALONG < 0, *lip.head.room) * ALONG
     sideways = room * np.abs(ALONG) ** 0.2
     red = lip.outwards * mouth * depth * swell
     up = mouth * swell if lip.upper else np.zeros_like(swell)
-    closing = (0.38 if lip.upper else -0.62) * gap * (1 - 0.3 * depth)
+    closing = (0.38 if lip.upper else -0.62) * lip.rest.gap * (1 - 0.3 * depth)
     back = np.zeros_like(swell) if lip.upper else -0.04 * mouth * swell
     rolled = -0.03 * mouth * depth * swell - 0.04 * up * (1 - 1.15 * depth)
     return np.stack(
@@ -153,7 +166,7 @@ def _lip(lip: _Lip, gap: Floats) -> Floats:
             _row(
                 _SPREAD * mouth * sideways, -0.025 * mouth * ALONG**2 - 0.014 * red, _BACK * mouth
             ),
-            _row(-_RING * lip.head.unit * room, 0.035 * red, _FORWARD * mouth),
+            _row(-_RING * lip.head.unit * room, 0.035 * red + 0.5 * lip.level, _FORWARD * mouth),
             _row(0, closing, 0),
             _row(0.012 * mouth * sideways, -0.032 * red, 0),
             _row(0, rolled, back),
@@ -168,7 +181,9 @@ def _opening(lip: _Lip) -> Floats:
     drop = _DROP * lip.head.unit
     middle = -0.08 * (1 - 0.4 * lip.depth) if lip.upper else 0.92 - 0.06 * lip.depth
     down = _CORNER_DOWN + (middle - _CORNER_DOWN) * lip.swell
-    return _row(-_CORNER_IN * lip.head.mouth * ALONG, drop * down, -0.1 * drop * lip.swell)
+    return _row(
+        -_CORNER_IN * lip.head.mouth * ALONG, drop * down + 0.3 * lip.level, -0.1 * drop * lip.swell
+    )
 
 
 def _outline_distance(face: Face, point: int) -> float:
@@ -184,7 +199,7 @@ def _across(ring: Floats) -> Floats:
     return np.asarray(np.clip(2 * ((ring - left) @ (right - left)) / length - 1, -1, 1))
 
 
-def _around(face: Face, head: Head, upper: bool) -> tuple[Floats, Floats]:
+def _around(face: Face, head: Head, rest: Rest, upper: bool) -> tuple[Floats, Floats]:
     """The jaw's edge, the chin, the cheeks, and what stays."""
     drop = _DROP * head.unit
     rows: list[tuple[int, Floats]] = []
@@ -197,7 +212,7 @@ def _around(face: Face, head: Head, upper: bool) -> tuple[Floats, Floats]:
     if not upper:
         rows += [(i, _single(jaw=(0, down * drop))) for pair, down in _CHIN for i in pair]
     for pair, share in _SKIN:
-        rows += [(i, share * _corner(_side(n, pair), head)) for n, i in enumerate(pair)]
+        rows += [(i, share * _corner(_side(n, pair), head, rest)) for n, i in enumerate(pair)]
     still = _STILL_BESIDE + (_STILL_ABOVE if upper else ())
     rows += [(i, _single()) for i in still]
     places = face.points[[i for i, _ in rows], :2]
@@ -222,14 +237,14 @@ def _single(jaw: tuple[float, float] = (0, 0)) -> Floats:
     return move
 
 
-def _corner(side: float, head: Head) -> Floats:
+def _corner(side: float, head: Head, rest: Rest) -> Floats:
     """How the mouth's corner moves on the ``side`` (-1 left, 1 right): (moves, 3)."""
     mouth = head.mouth
     move = np.zeros((len(MOVES), 3), np.float32)
     side *= head.room[0 if side < 0 else 1]
-    move[0, :2] = -side * _CORNER_IN * mouth, _CORNER_DOWN * _DROP * head.unit
+    move[0, :2] = -side * _CORNER_IN * mouth, _CORNER_DOWN * _DROP * head.unit + 0.18 * rest.smile
     move[1] = side * _SPREAD * mouth, -0.025 * mouth, _BACK * mouth
-    move[2] = -side * _RING * head.unit, 0, _FORWARD * mouth
+    move[2] = -side * _RING * head.unit, 0.3 * rest.smile, _FORWARD * mouth
     return move
 
 

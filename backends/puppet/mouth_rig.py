@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backends.puppet.cavity import Showing, paint
 from backends.puppet.face import Face
-from backends.puppet.lips import Head, controls
+from backends.puppet.lips import MOVES, Head, Rest, controls
 from backends.puppet.mouth_track import CHANNELS
 from backends.puppet.own_teeth import OwnTeeth, own_teeth
 from backends.puppet.palette import palette
@@ -40,7 +40,9 @@ class MouthRig:
         self._seam = find_seam(picture, face)
         self._colours = palette(picture, face, self._head)
         self._grid = Grid.over(width, height, max(2.0, self._head.unit / 18))
-        self._fields = self._bases(face)
+        rest = self._seam.rest(face)
+        self._gap = float(rest.gap.max())
+        self._fields = self._bases(face, rest)
         self._texture = Texture(self._still, _finer(width, height))
         self._across = np.arange(width, dtype=np.float32)[None, :]
         self._down = np.arange(height, dtype=np.float32)[:, None]
@@ -86,18 +88,21 @@ class MouthRig:
             self._kept.move_to_end(key)
         return kept
 
-    def _bases(self, face: Face) -> tuple[Floats, Floats]:
+    def _bases(self, face: Face, rest: Rest) -> tuple[Floats, Floats]:
         """The fields of all moves above and below the seam: (rows, columns, 2, moves)."""
-        edges, gap = self._seam.edges(face), self._seam.gap(face)
-        gap = gap if self._seam.opened else np.zeros_like(gap)
         window = self._grid.window(0.14)[..., None, None]
         origin, scale = np.array(self._box[:2], np.float32), self._head.unit
         nodes = self._grid.points / scale
+        border = self._grid.border(9) / scale
         fields = []
         for upper in (True, False):
-            given = controls(face, self._head, edges, gap, upper)
-            moves = given.moves.transpose(0, 2, 1).reshape(len(given.points), -1)
-            field = thin_plate((given.points - origin) / scale, moves, nodes, 2e-4)
+            given = controls(face, self._head, rest, upper)
+            points = np.concatenate([(given.points - origin) / scale, border])
+            moves = np.zeros((len(points), 2 * len(MOVES)), np.float32)
+            moves[: len(given.points)] = given.moves.transpose(0, 2, 1).reshape(
+                len(given.points), -1
+            )
+            field = thin_plate(points, moves, nodes, 2e-4)
             fields.append(field.reshape(*nodes.shape[:2], 2, -1) * window)
         return fields[0], fields[1]
 
@@ -131,13 +136,21 @@ class MouthRig:
         moves = (jaw, wide * (1 - 0.7 * ring), ring, close, press, tuck * free, lift)
         return np.array(moves, np.float32)
 
+    def _open_by(self, weights: Floats) -> float:
+        """About how far the lips part, in pixels: closed ones must not show a hair of the inside,
+        though the fields on both sides of the seam agree only to a fraction of a pixel."""
+        jaw, _, _, close, _, tuck, lift = (float(weight) for weight in weights)
+        rest = (1 - min(1.0, close)) * self._gap
+        return rest + self._head.unit * (0.3 * jaw + 0.03 * (tuck + lift))
+
     def _finish(self, image: Pixels, lips: BentLips, weights: Floats, pose: Floats) -> None:
         """Paint the inside where the lips leave a gap, and where they newly meet, their line."""
         if self._seam.opened and pose[3] > 0:
-            image[:] = np.rint(image * lips.contact(float(pose[3]), self._head.unit))
-        gap = lips.gap
+            shade = lips.contact(float(pose[3]), self._head.unit, self._colours.colour)
+            image[:] = np.rint(image * shade)
+        gap = lips.gap * min(1.0, self._open_by(weights))
         rows, columns = np.flatnonzero(gap.any(axis=1)), np.flatnonzero(gap.any(axis=0))
-        if pose[3] >= 1 or not len(rows):
+        if not len(rows):
             return
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         teeth = float(max(pose[5], weights[5])) if self._teeth is None else 0.0

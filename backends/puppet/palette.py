@@ -27,7 +27,8 @@ GREY = np.array([0.3, 0.59, 0.11], np.float32)
 @dataclass(frozen=True, slots=True)
 class Palette:
     """RGB from 0 to 255. ``detail``, 0 to 1, is how much the picture shows of a skin's
-    fine structure: nothing in a smooth drawing, which then gets smooth teeth too."""
+    fine structure: nothing in a smooth drawing, which then gets smooth teeth too; ``colour``,
+    0 to 1, how much colour there is in it: none in a grey picture."""
 
     skin: Floats
     lips: Floats
@@ -35,6 +36,7 @@ class Palette:
     teeth: Floats
     tongue: Floats
     detail: float
+    colour: float
 
 
 def palette(picture: Pixels, face: Face, head: Head) -> Palette:
@@ -42,14 +44,16 @@ def palette(picture: Pixels, face: Face, head: Head) -> Palette:
     skin, grain = _skin(picture, face, head)
     lips = _lips(picture, face, skin)
     white = _eye_white(picture, face, skin)
+    colour = min(1.0, 5 * max(_saturation(skin), _saturation(lips)))
     bright = 0.6 * float(skin @ GREY) + 0.4 * float(lips @ GREY)
     return Palette(
         skin,
         lips,
-        _flesh(skin, lips, min(0.2 * bright, 40.0)),
-        _teeth(white, skin),
-        _flesh(skin, lips, 0.62 * bright),
+        _flesh(skin, colour, min(0.2 * bright, 40.0)),
+        _teeth(white, skin, colour),
+        _flesh(skin, colour, 0.62 * bright),
         float(np.clip((grain - 1.2) / 3, 0.1, 1)),
+        colour,
     )
 
 
@@ -99,20 +103,19 @@ def _beside_iris(
     return np.asarray(places[np.linalg.norm(places - middle, axis=1) > 1.1 * radius])
 
 
-def _teeth(white: Floats, skin: Floats) -> Floats:
+def _teeth(white: Floats, skin: Floats, colour: float) -> Floats:
     # Teeth lie deeper than the eyes and are a little warmer; beside the skin they must neither
     # shine nor look decayed, so its light bounds theirs.
     light = float(np.clip(1.08 * (white @ GREY), 0.88 * (skin @ GREY), 1.25 * (skin @ GREY) + 25))
     # What looks white in the eye has some of the skin's red in it; teeth have less.
     tint = 1 + 0.6 * (_tint(white) - 1)
-    tint = np.clip(tint * np.array([1.02, 1.0, 0.955], np.float32), 0.75, 1.25)
+    tint = np.clip(tint * np.array([1.02, 1.0, 0.955], np.float32) ** colour, 0.75, 1.25)
     return np.asarray(np.clip(light * tint / float(tint @ GREY), 0, 244), np.float32)
 
 
-def _flesh(skin: Floats, lips: Floats, light: float) -> Floats:
+def _flesh(skin: Floats, colour: float, light: float) -> Floats:
     """Wet flesh in the portrait's light: redder than its skin, grey where the picture is grey."""
-    colourful = min(1.0, 5 * max(_saturation(skin), _saturation(lips)))
-    redder = np.array([1.22, 0.86, 0.86], np.float32) ** colourful
+    redder = np.array([1.22, 0.86, 0.86], np.float32) ** colour
     tint = _tint(skin) ** 0.7 * redder
     return np.asarray(np.clip(light * tint / float(tint @ GREY), 0, 235), np.float32)
 

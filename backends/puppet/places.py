@@ -32,12 +32,13 @@ class BentLips:
         uncovered = np.clip(self.under + 0.5, 0, 1) + np.clip(self.over + 0.5, 0, 1) - 1
         return np.asarray(np.clip(uncovered, 0, 1) * self.between)
 
-    def contact(self, strength: float, unit: float) -> Floats:
-        """The shade along the line on which the lips meet: a factor for each colour, (..., 3)."""
+    def contact(self, strength: float, unit: float, colour: float) -> Floats:
+        """The shade along the line on which the lips meet: a factor for each colour, (..., 3).
+        ``colour`` is that of the palette."""
         width = max(0.8, 0.012 * unit)
         line = np.exp(-((0.5 * (self.under - self.over) / width) ** 2))
         shade = 1 - 0.4 * strength * line * self.between
-        return np.asarray(shade[..., None] ** np.array([0.7, 1.15, 1.1]))
+        return np.asarray(shade[..., None] ** (1 + colour * np.array([-0.3, 0.15, 0.1])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.puppet.face import Face
-from backends.puppet.lips import ALONG, CORNERS, INNER_CORNERS, LOWER, UPPER
+from backends.puppet.lips import ALONG, CORNERS, INNER_CORNERS, LOWER, UPPER, Rest
 
 Floats = NDArray[np.floating]
 Pixels = NDArray[np.uint8]
 
 # Lips whose inner edges are further apart than this (share of the mouth's width) rest open.
 OPEN = 0.03
+# A stroke of the pen up to this thick is a closed mouth, if there are no lips on both sides of it.
+_LINE, _LIKE_SKIN = 0.12, 15.0
 _COLUMNS, _REACH = 129, 0.035
 _GREY = np.array([0.3, 0.59, 0.11], np.float32)
 
@@ -53,20 +55,17 @@ class Seam:
         result: Floats = points @ self.turn + self.origin
         return result
 
-    def edges(self, face: Face) -> tuple[Floats, Floats]:
-        """The inner ring's points, upper and lower, moved onto the edges: (11, 2) each."""
+    def rest(self, face: Face) -> Rest:
+        """The inner ring's points, moved onto the edges, and what they say of the mouth."""
         rings = []
         for ring, edge in ((UPPER[0], self.upper), (LOWER[0], self.lower)):
             x = self.frame(face.points[list(ring), :2])[:, 0]
-            y = np.interp(x, self.xs, edge)
-            rings.append(self.picture(np.stack([x, y], axis=-1).astype(np.float32)))
-        return rings[0], rings[1]
-
-    def gap(self, face: Face) -> Floats:
-        """How far apart the lips rest at the eleven points, in pixels."""
-        upper, lower = self.edges(face)
-        result: Floats = np.linalg.norm(lower - upper, axis=1).astype(np.float32)
-        return result
+            rings.append(np.stack([x, np.interp(x, self.xs, edge)], axis=-1).astype(np.float32))
+        upper, lower = rings
+        middle = (upper + lower)[:, 1] / 2
+        smile = float(middle[4:7].mean() - middle[[0, -1]].mean())
+        gap = np.maximum(lower - upper, 0)[:, 1] * self.opened
+        return Rest(self.picture(upper), self.picture(lower), gap, smile)
 
 
 def find_seam(picture: Pixels, face: Face) -> Seam:
@@ -76,7 +75,8 @@ def find_seam(picture: Pixels, face: Face) -> Seam:
     rings = [frame.place(face.points[list(ring[0]), :2]) for ring in (UPPER, LOWER)]
     upper, lower = (_curve(np.concatenate([ends[:1], ring, ends[1:]]), frame.xs) for ring in rings)
     lower = np.maximum(upper, lower)
-    opened = float((lower - upper).max()) > OPEN * 2 * frame.half
+    gap = float((lower - upper).max()) / (2 * frame.half)
+    opened = gap > OPEN and not (gap < _LINE and _without_lips(picture, face, frame))
     inside = frame.inside
     if opened:
         upper[inside] += _lip_edge(_strip(picture, frame, upper, _REACH), downwards=False)
@@ -90,6 +90,18 @@ def find_seam(picture: Pixels, face: Face) -> Seam:
     along = np.interp(frame.xs, middle, ALONG).astype(np.float32)
     arch = _arch(upper, along)
     return Seam(frame.origin, frame.turn, frame.half, frame.xs, upper, lower, along, arch, opened)
+
+
+def _without_lips(picture: Pixels, face: Face, frame: _Frame) -> bool:
+    """Whether the lips have the skin's colour, as in a drawing with a line for a mouth."""
+    middle = face.points[[UPPER[0][5], LOWER[0][5]], :2].mean(axis=0)
+    for red, edge in (UPPER[1:], LOWER[1:]):
+        lips, outer = (face.points[list(ring[2:-2]), :2] for ring in (red, edge))
+        outwards = (outer - middle) / np.linalg.norm(outer - middle, axis=1, keepdims=True).clip(1)
+        skin = sampled(picture, outer + 0.16 * frame.half * outwards)
+        if np.median(np.linalg.norm(sampled(picture, lips) - skin, axis=1)) > _LIKE_SKIN:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,8 @@ def _curve(ring: Floats, xs: Floats) -> Floats:
 
 def _arch(upper: Floats, along: Floats) -> Floats:
     inside = np.abs(along) < 0.8
+    if not inside.any():
+        return upper
     curve = np.polynomial.Polynomial.fit(along[inside], upper[inside], 2)
     return np.asarray(curve(along), np.float32)
 

@@ -42,6 +42,13 @@ class Grid:
         """The nodes as (rows, columns, 2), x before y."""
         return np.stack(np.meshgrid(self.xs, self.ys), axis=-1).astype(np.float32)
 
+    def border(self, count: int) -> Floats:
+        """``count`` points along each side of the region, (n, 2)."""
+        steps = np.linspace(0, 1, count)
+        x, y = (part.ravel() for part in np.meshgrid(steps * self.xs[-1], steps * self.ys[-1]))
+        outside = (x % self.xs[-1] == 0) | (y % self.ys[-1] == 0)
+        return np.stack([x[outside], y[outside]], axis=-1)
+
     def window(self, band: float) -> Floats:
         """0 on the border, 1 from ``band`` (a share of the shorter side) inwards; smooth."""
         reach = max(1e-6, band * min(self.xs[-1], self.ys[-1]))
@@ -96,6 +103,8 @@ def thin_plate(controls: Floats, moves: Floats, where: Floats, stiffness: float)
     system[:count, count] = 1
     system[:count, count + 1 :] = source
     system[count:, :count] = system[:count, count:].T
+    # Points on one line, or all in one place, leave the plane's slope open; this picks the least.
+    system[count:, count:] = -1e-9 * np.eye(3)
     wanted = np.zeros((count + 3, moves.shape[1]))
     wanted[:count] = moves
     weights = np.linalg.solve(system, wanted).astype(np.float32)
