@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backends.puppet import networks
+from backends.puppet.canonical import standard
 from backends.puppet.detect import Spot
 from backends.puppet.face import POINTS, Face
 
@@ -22,16 +23,20 @@ MARGIN = 1.5
 EYES = (33, 263)
 
 
-def landmarks(picture: Image, spot: Spot) -> Face:
+def landmarks(picture: Image, spot: Spot, mirrored: bool = False) -> Face:
     """The points of the face that fills ``spot``, in the pixels of the RGB picture.
 
     Coordinates are continuous: pixel 0 reaches from 0 to 1. The presence is low where ``spot``
-    holds no face.
+    holds no face. ``mirrored`` shows the network the face mirrored; the result is as without.
     """
-    points, presence, _ = networks.run(networks.LANDMARKS, _crop(picture, spot))
-    inside = points.reshape(POINTS, 3) * (spot.side / INPUT)
-    inside[:, :2] -= spot.side / 2
-    turned = inside @ _turn(spot.roll).T
+    crop = _crop(picture, spot)
+    points, presence, _ = networks.run(networks.LANDMARKS, crop[:, ::-1] if mirrored else crop)
+    inside = points.reshape(POINTS, 3).copy()
+    if mirrored:
+        inside = inside[standard().mirror]
+        inside[:, 0] = INPUT - inside[:, 0]
+    inside[:, :2] -= INPUT / 2
+    turned = inside @ _turn(spot.roll).T * (spot.side / INPUT)
     turned[:, :2] += (spot.x, spot.y)
     return Face(turned.astype(np.float32), float(presence.ravel()[0]))
 

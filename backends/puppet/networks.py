@@ -7,8 +7,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parent / "models"
@@ -21,7 +22,7 @@ def run(name: str, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The network's answers to one picture (height, width, 3); any thread may ask."""
     session = _loaded(name)
     answers: list[NDArray[np.float32]] = session.run(
-        None, {session.get_inputs()[0].name: picture[None]}
+        None, {session.get_inputs()[0].name: np.ascontiguousarray(picture[None])}
     )
     return answers
 
