@@ -58,9 +58,9 @@ def _options(request: AvatarRequest) -> StaticOptions:
 
 def _picture(request: AvatarRequest, options: StaticOptions) -> tuple[Image, tuple[str, ...]]:
     """The picture to show, and a warning where it is not the portrait."""
+    from avatar_core.framing import even, fill
     from avatar_core.pictures import load_picture
     from backends.static.card import draw_card
-    from backends.static.framing import even, fill
 
     size = even(request.size)
     if request.portrait is None:

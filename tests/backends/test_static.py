@@ -15,12 +15,12 @@ from PIL import Image
 from avatar_core.attempt import contained
 from avatar_core.backend import AvatarClip, AvatarRequest, Job, NoOptions, Size
 from avatar_core.errors import EnvironmentFault
+from avatar_core.framing import crop_box
 from avatar_core.media import validate_clip
 from avatar_core.plugins import load_plugins
 from backends.static.backend import StaticBackend
 from backends.static.card import draw_card
 from backends.static.config import StaticOptions
-from backends.static.framing import crop_box
 from support_media import noise
 from support_plugins import python
 
