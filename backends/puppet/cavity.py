@@ -60,7 +60,7 @@ def _hollow(opening: Opening, colours: Palette) -> Floats:
 
 def _tongue(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
     # A mound behind the lower teeth; when it speaks, its tip rises to the upper ones.
-    height = 0.03 + 0.1 * showing.jaw + 0.15 * showing.tongue
+    height = 0.12 * showing.jaw**1.3 + 0.16 * showing.tongue
     width = 0.8 - 0.2 * showing.tongue
     top = height * np.clip(1 - (opening.along / width) ** 2, 0, 1) ** 0.6
     cover = _step((top - opening.over) / (0.035 + 0.03 * showing.jaw))

@@ -18,8 +18,11 @@ from backends.puppet.places import BentLips, Places, mouth_part
 from backends.puppet.seam import find_seam
 from backends.puppet.warp import Floats, Grid, Pixels, Texture, thin_plate
 
-# Coarsest steps of a channel, as steps between 0 and 1; a large mouth gets finer ones.
-_STEPS = np.array([24, 12, 12, 10, 10, 6, 6], np.float32)
+# Steps of each channel between 0 and 1: about one for each pixel that something moves by (shares of
+# the mouth's width), within bounds that keep small mouths smooth and poses few.
+_REACH = np.array([0.31, 0.1, 0.19, 0.05, 0.05, 0.08, 0.08], np.float32)
+_FEWEST = np.array([24, 10, 12, 10, 10, 6, 6], np.float32)
+_MOST = 48
 _JAW_EDGE = (152, 148, 377, 176, 400, 149, 378, 150, 379, 136, 365, 172, 397, 58, 288)
 
 
@@ -54,8 +57,7 @@ class MouthRig:
         self._nodes = Places.of(self._grid.points, self._seam, (x, y))
         self._kept: OrderedDict[bytes, Pixels] = OrderedDict()
         self._room = max(1, memory // max(1, self._still.nbytes))
-        self._steps = _STEPS.copy()
-        self._steps[0] = np.clip(0.5 * self._head.unit, 24, 64)
+        self._steps = np.clip(np.rint(1.2 * _REACH * self._head.unit), _FEWEST, _MOST)
 
     @property
     def region(self) -> tuple[int, int, int, int]:
@@ -131,8 +133,8 @@ class MouthRig:
         free = 1 - press
         jaw = jaw * free * (1 - 0.8 * tuck)
         lift = 0.0 if self._seam.opened else teeth * float(_ramp(jaw / 0.2))
-        # Rounded lips cover the teeth that a smile shows.
-        close = press + free * 0.55 * ring
+        # Rounded lips cover the teeth that a smile shows, and a lip that is tucked in meets them.
+        close = press + free * max(0.55 * ring, 0.6 * tuck)
         moves = (jaw, wide * (1 - 0.7 * ring), ring, close, press, tuck * free, lift)
         return np.array(moves, np.float32)
 

@@ -108,7 +108,7 @@ def _teeth(white: Floats, skin: Floats, colour: float) -> Floats:
     # shine nor look decayed, so its light bounds theirs.
     light = float(np.clip(1.08 * (white @ GREY), 0.88 * (skin @ GREY), 1.25 * (skin @ GREY) + 25))
     # What looks white in the eye has some of the skin's red in it; teeth have less.
-    tint = 1 + 0.6 * (_tint(white) - 1)
+    tint = 1 + 0.45 * (_tint(white) - 1)
     tint = np.clip(tint * np.array([1.02, 1.0, 0.955], np.float32) ** colour, 0.75, 1.25)
     return np.asarray(np.clip(light * tint / float(tint @ GREY), 0, 244), np.float32)
 

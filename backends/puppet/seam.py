@@ -32,7 +32,7 @@ class Seam:
 
     ``upper`` and ``lower`` are y at ``xs`` (they go on beyond the corners); ``along`` is -1 to 1
     from corner to corner, 0 in the middle of the face, also in a face that is turned. ``arch`` is
-    the upper edge without the lip's own curls, as the row of teeth behind it.
+    about the upper edge, without the lips' own curls, as the row of teeth behind them.
     """
 
     origin: Floats
@@ -88,7 +88,7 @@ def find_seam(picture: Pixels, face: Face) -> Seam:
         lower = upper
     middle = np.maximum.accumulate((rings[0] + rings[1])[:, 0] / 2)
     along = np.interp(frame.xs, middle, ALONG).astype(np.float32)
-    arch = _arch(upper, along)
+    arch = _arch(0.75 * upper + 0.25 * lower, along)
     return Seam(frame.origin, frame.turn, frame.half, frame.xs, upper, lower, along, arch, opened)
 
 
@@ -142,11 +142,11 @@ def _curve(ring: Floats, xs: Floats) -> Floats:
     return np.convolve(padded, kernel / kernel.sum(), mode="valid").astype(np.float32)
 
 
-def _arch(upper: Floats, along: Floats) -> Floats:
+def _arch(edge: Floats, along: Floats) -> Floats:
     inside = np.abs(along) < 0.8
     if not inside.any():
-        return upper
-    curve = np.polynomial.Polynomial.fit(along[inside], upper[inside], 2)
+        return edge
+    curve = np.polynomial.Polynomial.fit(along[inside], edge[inside], 2)
     return np.asarray(curve(along), np.float32)
 
 
