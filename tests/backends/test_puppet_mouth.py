@@ -259,7 +259,7 @@ def test_a_smile_keeps_its_own_teeth_where_they_are() -> None:
     x, y, _, _ = mouth.region
     at = np.rint(face.points[[13, 14], :2].mean(axis=0) - (x, y)).astype(int)
     tooth = np.array([235, 232, 226])
-    for shape in (pose(jaw=0.4), pose(jaw=1), pose(jaw=0.3, wide=1), pose(tuck=1)):
+    for shape in (pose(jaw=0.4), pose(jaw=1), pose(jaw=0.3, wide=1), pose(jaw=0.3, teeth=1)):
         seen = mouth.patch(shape)[at[1] - 1 : at[1] + 2, at[0] - 4 : at[0] + 5].astype(int)
         assert np.abs(seen - tooth).max() < 25
 
