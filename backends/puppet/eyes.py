@@ -1,0 +1,182 @@
+"""Eyes that blink and glance: the upper lid of the picture itself, drawn down over the eye.
+
+A blink moves the lash line as it is down to the lower lid and stretches the skin right above it
+behind; the brow, the rims of glasses and everything further away stay where they are. Places are
+seen from the eye, as in `eye_outline`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backends.puppet.eye_outline import Opening, luma, openings, sample
+from backends.puppet.splines import smoothstep
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backends.puppet.face import Face
+
+# How far the lid is drawn over the lower edge, so that nothing of the eye remains (in openings).
+_OVERLAP = 0.1
+_LASHES_LEAST, _LASHES_MOST, _SKIN = 0.07, 0.36, 0.24
+_LID_STEPS, _GLANCE_STEPS = 12, 80
+_KEPT = 96
+_CORNER = 0.04
+# Where along an eye (p) lashes and skin are measured: a little beyond the corners.
+_ALONG = np.linspace(-0.2, 1.2, 57)
+
+
+def eyes_of(picture: NDArray[np.uint8], face: Face) -> tuple[EyeRig, ...]:
+    """The eyes of ``face`` that can blink: open, large enough, not behind dark glasses."""
+    return tuple(EyeRig(picture, opening) for opening in openings(picture, face))
+
+
+class EyeRig:
+    """One eye; ``region`` is x, y, width and height of the patch in the picture."""
+
+    def __init__(self, picture: NDArray[np.uint8], opening: Opening) -> None:
+        self._eye = opening
+        self.region = _region(picture, opening)
+        x, y, width, height = self.region
+        self._rest = picture[y : y + height, x : x + width].copy()
+        self._p, self._q = _coordinates(opening, self.region)
+        inner = np.clip(self._p, 0.0, 1.0)
+        self._upper = np.polyval(opening.upper, inner)
+        gap = np.maximum(np.polyval(opening.lower, inner) - self._upper, 0.0)
+        # The curves need not meet at the corners exactly; beyond them nothing is open.
+        ends = np.minimum(self._p, 1.0 - self._p)
+        self._gap = gap * smoothstep(ends / (2.0 * _CORNER) + 0.5)
+        self._picture = picture
+        lashes = _lash_heights(picture, opening)
+        self._lashes = np.interp(self._p, _ALONG, lashes)
+        self._lid = self._lid_colour(lashes)
+        self._made: OrderedDict[tuple[int, int, int], NDArray[np.uint8]] = OrderedDict()
+
+    @staticmethod
+    def state(lid: float, gaze_x: float, gaze_y: float) -> tuple[int, int, int]:
+        """The nearest of the states that are drawn; (0, 0, 0) is the eye as it is."""
+        step = round(min(max(lid, 0.0), 1.0) * _LID_STEPS)
+        glances = (0, 0) if step == _LID_STEPS else (gaze_x, gaze_y)
+        return step, *(round(g * _GLANCE_STEPS) for g in glances)  # type: ignore[return-value]
+
+    def patch(self, state: tuple[int, int, int]) -> NDArray[np.uint8]:
+        """The region's pixels (height, width, 3) in that state; not to be changed."""
+        if state == (0, 0, 0):
+            return self._rest
+        if state in self._made:
+            self._made.move_to_end(state)
+            return self._made[state]
+        lid, across, down = state
+        drawn = self._drawn(lid / _LID_STEPS, across / _GLANCE_STEPS, down / _GLANCE_STEPS)
+        self._made[state] = drawn
+        if len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return drawn
+
+    def _drawn(self, lid: float, gaze_x: float, gaze_y: float) -> NDArray[np.uint8]:
+        edge = self._upper + lid * self._gap * (1.0 + _OVERLAP)
+        ball = self._glancing(gaze_x, gaze_y)
+        skin = self._lowered(edge)
+        pixel = 1.0 / self._eye.width
+        # Half a pixel to either side: an edge as soft as those of the picture.
+        over = smoothstep((edge - self._q) / (2.0 * pixel) + 0.5)[..., None]
+        whole = np.where(edge[..., None] > self._upper[..., None], over, 0.0)
+        drawn = ball + (skin - ball) * whole
+        return np.asarray(np.clip(drawn + 0.5, 0, 255).astype(np.uint8))
+
+    def _lowered(self, edge: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The lid drawn down to ``edge``: lashes as they are, the skin above them stretched."""
+        fall = edge - self._upper
+        skin = _SKIN * self._eye.height
+        begin = self._upper - self._lashes - skin
+        # From the top of the strip to the lashes' new place: a part of this length is stretched.
+        length = skin + fall
+        share = np.clip((self._q - begin) / length, 0.0, 1.0)
+        source = np.where(self._q < edge - self._lashes, begin + share * skin, self._q - fall)
+        source = np.where(self._q < begin, self._q, source)
+        colours = sample(self._picture, self._eye, self._p, source)
+        # A strip drawn out to many times its height shows as streaks: there its mean is better.
+        plain = smoothstep(share * 3.0) * smoothstep((1.0 - share) * 4.0)
+        plain = plain * np.clip(fall / skin, 0.0, 1.0) * (self._q > begin) * (share < 1.0)
+        return np.asarray(colours + (self._lid - colours) * (0.75 * plain)[..., None])
+
+    def _glancing(self, gaze_x: float, gaze_y: float) -> NDArray[np.floating]:
+        """The eyeball turned: what is between the lids moves, the lids do not."""
+        if not gaze_x and not gaze_y:
+            return self._rest.astype(np.float64)
+        across = gaze_x * (1.0 if self._eye.along[0] > 0 else -1.0)
+        depth = np.clip((self._q - self._upper) / np.maximum(self._gap, 1e-6), 0.0, 1.0)
+        inner = np.clip(self._p, 0.0, 1.0)
+        free = smoothstep(4.0 * depth) * smoothstep(4.0 * (1.0 - depth))
+        free = free * smoothstep(3.0 * inner) * smoothstep(3.0 * (1.0 - inner))
+        moved = sample(self._picture, self._eye, self._p - across * free, self._q - gaze_y * free)
+        return np.where(free[..., None] > 0, moved, self._rest)
+
+    def _lid_colour(self, lashes: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The lid's skin along the eye: that above the lashes, and under the eye, where no fold
+        shades it."""
+        eye, inner = self._eye, np.clip(_ALONG, 0.0, 1.0)
+        steps = np.linspace(0.15, 1.0, 8)[:, None]
+        above = np.polyval(eye.upper, inner) - lashes - steps * _SKIN * eye.height
+        below = np.polyval(eye.lower, inner) + (0.25 + 0.35 * steps) * eye.height
+        colours = [
+            np.median(sample(self._picture, eye, np.broadcast_to(_ALONG, q.shape), q), axis=0)
+            for q in (above, below)
+        ]
+        mixed = _along(0.55 * colours[0] + 0.45 * colours[1])
+        return np.stack([np.interp(self._p, _ALONG, mixed[:, c]) for c in range(3)], axis=-1)
+
+
+def _region(picture: NDArray[np.uint8], eye: Opening) -> tuple[int, int, int, int]:
+    """An even-edged rectangle around everything that a blink or a glance can change."""
+    p = np.linspace(0.0, 1.0, 33)
+    top = np.polyval(eye.upper, p) - (_LASHES_MOST + _SKIN) * eye.height
+    bottom = np.polyval(eye.lower, p) + _OVERLAP * eye.height
+    rows = np.concatenate([top, bottom])
+    points = eye.origin + np.outer(np.tile(p, 2), eye.along) + np.outer(rows, eye.down)
+    low = np.floor((points.min(axis=0) - 2) / 2).astype(int) * 2
+    high = np.ceil((points.max(axis=0) + 3) / 2).astype(int) * 2
+    left, above = (max(0, int(v)) for v in low)
+    right, below = min(int(high[0]), picture.shape[1]), min(int(high[1]), picture.shape[0])
+    return left, above, right - left, below - above
+
+
+def _coordinates(
+    eye: Opening, region: tuple[int, int, int, int]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    x, y, width, height = region
+    across, up = np.meshgrid(np.arange(x, x + width), np.arange(y, y + height))
+    rest_x, rest_y = across - eye.origin[0], up - eye.origin[1]
+    square = float(eye.along @ eye.along)
+    p = (rest_x * eye.along[0] + rest_y * eye.along[1]) / square
+    return p, (rest_x * eye.down[0] + rest_y * eye.down[1]) / square
+
+
+def _lash_heights(picture: NDArray[np.uint8], eye: Opening) -> NDArray[np.floating]:
+    """How far the lashes (or the liner of a drawing) reach above the lid's edge, along `_ALONG`:
+    to where it is no longer nearer to their darkness than to the skin's light."""
+    up = np.linspace(0.0, 0.6, 31)[:, None] * eye.height
+    q = np.polyval(eye.upper, np.clip(_ALONG, 0.0, 1.0)) - up
+    light = luma(sample(picture, eye, np.broadcast_to(_ALONG, q.shape), q))
+    skin, dark = np.median(light[15:], axis=0), light[:14].min(axis=0)
+    darkest = light[:14].argmin(axis=0)
+    above = (np.arange(31)[:, None] >= darkest) & (light > (skin + dark) / 2)
+    found = np.where(above.any(axis=0), up[above.argmax(axis=0), 0], 0.0) + 0.04 * eye.height
+    found = np.where(skin - dark > 12.0, found, 0.0)
+    found = np.clip(found, _LASHES_LEAST * eye.height, _LASHES_MOST * eye.height)
+    # One line of lashes: where it seems much thicker than elsewhere it is a fold in the shade.
+    usual = float(np.median(found[12:45]))
+    return _along(np.clip(found, 0.6 * usual, 1.7 * usual))
+
+
+def _along(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Smoothed from corner to corner (the first axis)."""
+    kernel = np.hanning(15)[1:-1] / np.hanning(15).sum()
+    columns = values.reshape(len(values), -1)
+    padded = np.pad(columns, ((6, 6), (0, 0)), mode="edge")
+    smooth = [np.convolve(padded[:, c], kernel, "valid") for c in range(columns.shape[1])]
+    return np.stack(smooth, axis=1).reshape(values.shape)

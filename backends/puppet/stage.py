@@ -1,0 +1,187 @@
+"""One portrait on its stage: the still picture, and every frame in which it moves.
+
+A frame is the still, with the mouth's patch and the eyes' patches laid on it, and then the region
+of the head moved a little. Only that region is worked on; everything is kept as the encoder wants
+it, so that nothing is converted twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from backends.puppet.eyes import EyeRig, eyes_of
+from backends.puppet.mouth_rig import MouthRig
+from backends.puppet.moves import MOVED, moves_of
+from backends.puppet.planes import Box, Planes, cut, planes_of
+from backends.puppet.resample import Packed, Resampler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from backends.puppet.face import Face
+
+    Picture = NDArray[np.uint8]
+
+# What mouths and eyes drawn before may keep, in bytes.
+_MEMORY = 48_000_000
+
+
+class Mouth(Protocol):
+    """What a stage needs of `MouthRig`."""
+
+    @property
+    def region(self) -> tuple[int, int, int, int]: ...
+
+    def patch(self, pose: NDArray[np.float32]) -> Picture: ...
+
+
+class Stage:
+    """What all films of one portrait in one size share; safe to use from several threads.
+
+    ``picture`` is RGB (height, width, 3) uint8 with even sides, ``face`` in its pixels.
+    """
+
+    def __init__(self, picture: Picture, face: Face, mouth: Mouth | None = None) -> None:
+        height, width = picture.shape[:2]
+        if width % 2 or height % 2:
+            raise ValueError(f"the size {width}x{height} is not even")
+        self.picture = np.ascontiguousarray(picture)
+        self.still = planes_of(self.picture)
+        self.eyes: tuple[EyeRig, ...] = eyes_of(self.picture, face)
+        self.mouth: Mouth = mouth or MouthRig(self.picture, face)
+        self.mouth_box = Box(*self.mouth.region).even()
+        self.eye_boxes = [Box(*eye.region).even() for eye in self.eyes]
+        self.moves = moves_of(face, width, height, [self.mouth_box, *self.eye_boxes])
+        self.patches = Patches(self.picture)
+        self.lock = threading.Lock()
+
+    def mouth_patch(self, pose: NDArray[np.float32]) -> tuple[Box, Planes]:
+        """The planes of the mouth in ``pose``, and where they belong."""
+        with self.lock:
+            patch = self.mouth.patch(pose)
+            # The rig gives the same array for the same state as long as it keeps it.
+            return self.patches.of(id(patch), patch, self.mouth.region)
+
+    def eye_patch(
+        self, number: int, lid: float, gaze_x: float, gaze_y: float
+    ) -> tuple[Box, Planes]:
+        """The same for an eye."""
+        eye = self.eyes[number]
+        state = eye.state(lid, gaze_x, gaze_y)
+        with self.lock:
+            return self.patches.of((number, state), eye.patch(state), eye.region)
+
+
+class Patches:
+    """Patches as planes; those of states seen before are kept, up to a bound."""
+
+    def __init__(self, picture: Picture, memory: int = _MEMORY) -> None:
+        self._picture = picture
+        self._memory = memory
+        self._held = 0
+        self._kept: OrderedDict[Hashable, tuple[Any, Box, Planes]] = OrderedDict()
+
+    def of(
+        self, key: Hashable, patch: Picture, region: tuple[int, int, int, int]
+    ) -> tuple[Box, Planes]:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept[1], kept[2]
+        box, planes = self._converted(patch, Box(*region))
+        # The patch itself is kept as well: as long as it is there, its id belongs to no other.
+        self._kept[key] = patch, box, planes
+        self._held += _bytes(patch, planes)
+        while self._held > self._memory and len(self._kept) > 1:
+            _, (old, _, made) = self._kept.popitem(last=False)
+            self._held -= _bytes(old, made)
+        return box, planes
+
+    def _converted(self, patch: Picture, region: Box) -> tuple[Box, Planes]:
+        """Colours are shared by four pixels: the box is widened to whole groups of four."""
+        box = region.even()
+        whole = self._picture[box.part].copy()
+        whole[region.inside(box).part] = patch
+        return box, planes_of(whole)
+
+
+def _bytes(patch: Picture, planes: Planes) -> int:
+    return int(patch.nbytes + sum(plane.nbytes for plane in planes))
+
+
+class Player:
+    """Draws the frames of one film, one after the other; its buffers belong to one thread."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        height, width = stage.still.y.shape
+        self._frame = np.concatenate([plane.reshape(-1) for plane in stage.still])
+        self._out = cut(_as_planes(self._frame, width, height), stage.moves.box)
+        self._rest = cut(stage.still, stage.moves.box)
+        self._canvas = Planes(*(plane.copy() for plane in self._rest))
+        lattice, part = stage.moves.lattice, stage.moves.part
+        self._fine, self._coarse = Resampler(lattice, 1, part), Resampler(lattice, 2, part)
+        self._brightness = Packed(self._canvas.y)
+        self._colours = Packed(self._canvas.u, self._canvas.v)
+        self._worn: list[tuple[Box, Planes]] = []
+        boxes = [stage.mouth_box, *stage.eye_boxes]
+        pairs = itertools.combinations(boxes, 2)
+        self._apart = not any(one.meets(other) for one, other in pairs)
+
+    def frame(self, pose: NDArray[np.float32], life: NDArray[np.float32]) -> memoryview:
+        """The frame (yuv420p, plane after plane) for one row of a `MouthTrack` and of a `Life`;
+        valid until the next one is drawn."""
+        self._dress(pose, life)
+        for plane, canvas in zip(self._out, self._canvas, strict=True):
+            plane[...] = canvas
+        if life[:MOVED].any():
+            knots = self._stage.moves.at(life)
+            self._fine.read(self._brightness, knots, self._out.y)
+            self._coarse.read(self._colours, knots, self._out.u, self._out.v)
+        return memoryview(self._frame.data)
+
+    def _dress(self, pose: NDArray[np.float32], life: NDArray[np.float32]) -> None:
+        """Lay mouth and eyes on the canvas, those that have changed since the last frame."""
+        stage = self._stage
+        worn = [stage.mouth_patch(pose)]
+        worn += [stage.eye_patch(i, *life[MOVED:].tolist()) for i in range(len(stage.eyes))]
+        before = {id(planes) for _, planes in self._worn}
+        changed = [patch for patch in worn if id(patch[1]) not in before]
+        if changed and not self._apart:
+            changed = worn
+            for box, _ in worn:
+                self._paste(box, cut(stage.still, box))
+        for number, (box, planes) in enumerate(changed):
+            # Where boxes meet, a later patch must not undo an earlier one with its still pixels.
+            over = None if self._apart or not number else cut(stage.still, box)
+            self._paste(box, planes, over)
+        for box, _ in changed:
+            inner = box.inside(stage.moves.box)
+            self._brightness.update(inner, self._canvas.y)
+            self._colours.update(inner.halved(), self._canvas.u, self._canvas.v)
+        self._worn = worn
+
+    def _paste(self, box: Box, planes: Planes, still: Planes | None = None) -> None:
+        """Write the planes into the canvas, or only those pixels that are not as in ``still``."""
+        place = cut(self._canvas, box.inside(self._stage.moves.box))
+        for number, target in enumerate(place):
+            if still is None:
+                target[...] = planes[number]
+            else:
+                np.copyto(target, planes[number], where=planes[number] != still[number])
+
+
+def _as_planes(frame: NDArray[np.uint8], width: int, height: int) -> Planes:
+    whole, quarter = width * height, width * height // 4
+    small = (height // 2, width // 2)
+    return Planes(
+        frame[:whole].reshape(height, width),
+        frame[whole : whole + quarter].reshape(small),
+        frame[whole + quarter :].reshape(small),
+    )
