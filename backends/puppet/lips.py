@@ -101,12 +101,14 @@ class Controls:
 class Rest:
     """The lips as the portrait shows them: where the ``upper`` and the ``lower`` one's inner edge
     lies at the eleven points of the rings, (11, 2); how wide the ``gap`` between them is, (11,);
-    how far the corners lie above the middle (``smile``). In pixels."""
+    how far the corners lie above the middle (``smile``). In pixels; and the share of the jaw's
+    movement that the ``chin`` takes part in."""
 
     upper: Floats
     lower: Floats
     gap: Floats
     smile: float
+    chin: float
 
 
 def controls(face: Face, head: Head, rest: Rest, upper: bool) -> Controls:
@@ -201,16 +203,16 @@ def _across(ring: Floats) -> Floats:
 
 def _around(face: Face, head: Head, rest: Rest, upper: bool) -> tuple[Floats, Floats]:
     """The jaw's edge, the chin, the cheeks, and what stays."""
-    drop = _DROP * head.unit
+    chin = rest.chin * _DROP * head.unit
     rows: list[tuple[int, Floats]] = []
     for pair, down, inwards in _EDGE:
         if not upper or down < 0.5:
             rows += [
-                (i, _single(jaw=(_side(n, pair) * -inwards * drop, down * drop)))
+                (i, _single(jaw=(_side(n, pair) * -inwards * chin, down * chin)))
                 for n, i in enumerate(pair)
             ]
     if not upper:
-        rows += [(i, _single(jaw=(0, down * drop))) for pair, down in _CHIN for i in pair]
+        rows += [(i, _single(jaw=(0, down * chin))) for pair, down in _CHIN for i in pair]
     for pair, share in _SKIN:
         rows += [(i, share * _corner(_side(n, pair), head, rest)) for n, i in enumerate(pair)]
     still = _STILL_BESIDE + (_STILL_ABOVE if upper else ())

@@ -21,6 +21,8 @@ Pixels = NDArray[np.uint8]
 OPEN = 0.03
 # A stroke of the pen up to this thick is a closed mouth, if there are no lips on both sides of it.
 _LINE, _LIKE_SKIN = 0.12, 15.0
+# How far the chin of such a drawing follows the jaw: a round head should stay round.
+_DRAWN_CHIN = 0.3
 _COLUMNS, _REACH = 129, 0.035
 _GREY = np.array([0.3, 0.59, 0.11], np.float32)
 
@@ -33,6 +35,7 @@ class Seam:
     ``upper`` and ``lower`` are y at ``xs`` (they go on beyond the corners); ``along`` is -1 to 1
     from corner to corner, 0 in the middle of the face, also in a face that is turned. ``arch`` is
     about the upper edge, without the lips' own curls, as the row of teeth behind them.
+    ``opened``: the lips rest apart; ``lipless``: a drawing with a line for a mouth.
     """
 
     origin: Floats
@@ -44,6 +47,7 @@ class Seam:
     along: Floats
     arch: Floats
     opened: bool
+    lipless: bool
 
     def frame(self, points: Floats) -> Floats:
         """Points of the picture (..., 2) in the mouth's frame."""
@@ -65,7 +69,8 @@ class Seam:
         middle = (upper + lower)[:, 1] / 2
         smile = float(middle[4:7].mean() - middle[[0, -1]].mean())
         gap = np.maximum(lower - upper, 0)[:, 1] * self.opened
-        return Rest(self.picture(upper), self.picture(lower), gap, smile)
+        chin = _DRAWN_CHIN if self.lipless else 1.0
+        return Rest(self.picture(upper), self.picture(lower), gap, smile, chin)
 
 
 def find_seam(picture: Pixels, face: Face) -> Seam:
@@ -76,7 +81,8 @@ def find_seam(picture: Pixels, face: Face) -> Seam:
     upper, lower = (_curve(np.concatenate([ends[:1], ring, ends[1:]]), frame.xs) for ring in rings)
     lower = np.maximum(upper, lower)
     gap = float((lower - upper).max()) / (2 * frame.half)
-    opened = gap > OPEN and not (gap < _LINE and _without_lips(picture, face, frame))
+    lipless = gap < _LINE and _without_lips(picture, face, frame)
+    opened = gap > OPEN and not lipless
     inside = frame.inside
     if opened:
         upper[inside] += _lip_edge(_strip(picture, frame, upper, _REACH), downwards=False)
@@ -89,7 +95,9 @@ def find_seam(picture: Pixels, face: Face) -> Seam:
     middle = np.maximum.accumulate((rings[0] + rings[1])[:, 0] / 2)
     along = np.interp(frame.xs, middle, ALONG).astype(np.float32)
     arch = _arch(0.75 * upper + 0.25 * lower, along)
-    return Seam(frame.origin, frame.turn, frame.half, frame.xs, upper, lower, along, arch, opened)
+    return Seam(
+        frame.origin, frame.turn, frame.half, frame.xs, upper, lower, along, arch, opened, lipless
+    )
 
 
 def _without_lips(picture: Pixels, face: Face, frame: _Frame) -> bool:
@@ -99,7 +107,8 @@ def _without_lips(picture: Pixels, face: Face, frame: _Frame) -> bool:
         lips, outer = (face.points[list(ring[2:-2]), :2] for ring in (red, edge))
         outwards = (outer - middle) / np.linalg.norm(outer - middle, axis=1, keepdims=True).clip(1)
         skin = sampled(picture, outer + 0.16 * frame.half * outwards)
-        if np.median(np.linalg.norm(sampled(picture, lips) - skin, axis=1)) > _LIKE_SKIN:
+        # Some of the points may lie on the line itself.
+        if np.quantile(np.linalg.norm(sampled(picture, lips) - skin, axis=1), 0.25) > _LIKE_SKIN:
             return False
     return True
 

@@ -273,7 +273,9 @@ def test_a_smile_can_close_for_a_sound_that_needs_it() -> None:
     assert shown[1] < 0.03 * shown[0]
 
 
-def test_a_line_for_a_mouth_is_closed_lips() -> None:
+@cache
+def drawn_with_a_line() -> tuple[np.ndarray, Face]:
+    """The portrait without lips, a line for a mouth, and landmarks on both sides of the line."""
     picture, face = portrait(width=640)
     page = Image.fromarray(picture)
     draw = ImageDraw.Draw(page)
@@ -283,12 +285,45 @@ def test_a_line_for_a_mouth_is_closed_lips() -> None:
     points = face.points.copy()
     points[list(UPPER[0][1:-1]), 1] -= 3
     points[list(LOWER[0][1:-1]), 1] += 3
-    mouth = MouthRig(np.asarray(page), Face(points, 12.0))
+    return np.asarray(page), Face(points, 12.0)
+
+
+def test_a_line_for_a_mouth_is_closed_lips() -> None:
+    mouth = MouthRig(*drawn_with_a_line())
     dark = [(light(mouth.patch(s)) < 90)[_mouth(mouth)].sum() for s in (REST, pose(press=1))]
     assert dark[1] > 0.5 * dark[0]
+
+
+def test_the_head_of_a_simple_drawing_keeps_its_shape_when_it_speaks() -> None:
+    picture, face = drawn_with_a_line()
+    moved = []
+    for mouth in (MouthRig(picture, face), rig(width=640)):
+        change = np.abs(mouth.patch(pose(jaw=1)).astype(int) - mouth.patch(REST)).max(axis=-1)
+        chin = round(float(face.points[152, 1])) - mouth.region[1]
+        moved.append(int((change[chin:] > 40).sum()))
+    assert moved[0] < 0.5 * moved[1]
 
 
 def _wider(face: Face, factor: float) -> np.ndarray:
     outline = face.points[[*UPPER[2], *reversed(LOWER[2][1:-1])], :2]
     middle = outline.mean(axis=0)
     return np.asarray(middle + factor * (outline - middle))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_head_that_lies_speaks_like_one_that_stands(turns: int) -> None:
+    picture, face = portrait(width=240)
+    height, width = picture.shape[:2]
+    x, y, z = face.points.T
+    turned = [(y, width - x), (width - x, height - y), (height - y, x)][turns - 1]
+    lying = MouthRig(
+        np.rot90(picture, turns), Face(np.stack([*turned, z], axis=-1).astype(np.float32), 12.0)
+    )
+    page = np.rot90(picture, turns).copy()
+    left, top, across, down = lying.region
+    page[top : top + down, left : left + across] = lying.patch(pose(jaw=0.7, wide=0.5, teeth=0.5))
+    upright = rig(width=240)
+    left, top, across, down = upright.region
+    seen = np.rot90(page, -turns)[top : top + down, left : left + across].astype(int)
+    drift = np.abs(seen - upright.patch(pose(jaw=0.7, wide=0.5, teeth=0.5)))
+    assert drift[_mouth(upright)].mean() < 4
