@@ -30,9 +30,9 @@ _NEIGHBOURS = 4
 # Full dominance ends this long before the segment does, or after a quarter of a shorter one.
 _EDGE = 0.05
 # Seconds in which dominance falls to 1/e; lips round early, so anticipation reaches further.
-_BEFORE, _AFTER = 0.05, 0.042
+_BEFORE, _AFTER = 0.042, 0.036
 # A contact comes and goes in this time, and may give this much of the sound at each side to it.
-_RAMP, _YIELD = 0.09, 0.02
+_RAMP, _YIELD = 0.07, 0.02
 # More than one frame, so that a frame surely falls into it.
 _HELD_FRAMES = 1.02
 _NOTHING = 0.004
@@ -56,16 +56,31 @@ def frame_count(seconds: float, fps: float) -> int:
     return max(1, math.ceil(seconds * fps - _ROUNDING))
 
 
+def seen_at(frames: int, fps: float, lead: float) -> NDArray[np.float64]:
+    """For each frame the second of the sound that it shows: the one in the middle of the time it
+    stands, ``lead`` seconds later."""
+    return np.asarray((np.arange(frames) + 0.5) / fps + lead, np.float64)
+
+
 def curves(segments: Segments, frames: int, fps: float, lead: float) -> NDArray[np.float32]:
-    """The channels (frames, channels) at n / fps, ``lead`` seconds ahead of the sound."""
+    """The channels (frames, channels), ``lead`` seconds ahead of the sound."""
     values = np.zeros((frames, len(CHANNELS)))
     if len(segments.start):
-        seen = np.arange(frames) / fps + lead
+        seen = seen_at(frames, fps, lead)
         values[:, _BLENDED] = _blended(segments, seen)
         for channel in (PRESS, TUCK):
-            values[:, channel] = _contacts(segments, channel, seen, fps)
-        # Lips that close on each other let go of the teeth.
-        values[:, TUCK] *= 1 - values[:, PRESS] ** 2
+            chosen = segments.target[:, channel] > 0
+            values[:, channel] = contacts(
+                segments.start[chosen], segments.end[chosen], segments.target[chosen, channel],
+                seen, fps,
+            )  # fmt: skip
+    return settled(values)
+
+
+def settled(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The finished track: lips that close on each other let go of the teeth, and what is next to
+    nothing is nothing, so that a mouth at rest is the portrait's."""
+    values[:, TUCK] *= 1 - values[:, PRESS] ** 2
     values[np.abs(values) < _NOTHING] = 0.0
     return values.astype(np.float32)
 
@@ -109,18 +124,21 @@ def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([np.convolve(column, kernel, "valid") for column in padded.T])
 
 
-def _contacts(
-    segments: Segments, channel: int, seen: NDArray[np.float64], fps: float
+def contacts(
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    height: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    fps: float,
 ) -> NDArray[np.float64]:
-    """The bumps of a contact channel: up in `_RAMP`, held for the sound, down again."""
-    chosen = np.flatnonzero(segments.target[:, channel] > 0)
-    if not len(chosen):
+    """The bumps of a contact channel at ``seen`` (seconds): up in `_RAMP`, held at ``height``
+    for the sound, down again. ``start`` and ``end`` (n,) are ascending."""
+    if not len(start):
         return np.zeros(len(seen))
-    height = segments.target[chosen, channel]
-    start, end = _held(segments.start[chosen], segments.end[chosen], seen, fps)
+    start, end = _held(start, end, seen, fps)
     after = np.searchsorted(start, seen, side="right")
     before = np.maximum(after - 1, 0)
-    after = np.minimum(after, len(chosen) - 1)
+    after = np.minimum(after, len(start) - 1)
     bumps = [
         height[i] * _bump(np.maximum(np.maximum(start[i] - seen, seen - end[i]), 0.0))
         for i in (before, after)

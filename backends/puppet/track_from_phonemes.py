@@ -32,8 +32,8 @@ Span = tuple[float, float, Viseme]
 
 # A shorter silence is bridged; in a longer one the mouth comes to rest.
 _SHORTEST_PAUSE = 0.12
-# The voice fades before the lips close: they lead at its onset, not at its end.
-_LINGER = 0.04
+# The share of their lead that lips give up at the end of a phrase, where they outlast the voice.
+_LINGER = 0.5
 # Below this the lips do not even close any more: a mouth without expression keeps still.
 _FAINT = 0.25
 _DEFAULTS = LipOptions()
@@ -75,7 +75,7 @@ def _spans(phonemes: Sequence[TimedPhoneme], language: str) -> Iterator[Span]:
         if i + 1 < len(phonemes):
             end = min(end, phonemes[i + 1].start)
         if _closes_the_lips_too(phonemes, i, language):
-            parts = (rounded_closure(0.8),)
+            parts = (rounded_closure(0.5),)
         whole = sum(part.share for part in parts)
         start = phoneme.start
         for part in parts:
@@ -103,7 +103,7 @@ def _with_rests(spans: Iterable[Span], seconds: float, lead: float) -> Iterator[
     for span in [*spans, (end, end + 1.0, REST)]:
         gap = span[0] - before[1]
         if before[2] is REST or gap >= _SHORTEST_PAUSE:
-            linger = 0.0 if before[2] is REST else min(lead + _LINGER, gap / 2)
+            linger = 0.0 if before[2] is REST else min(lead * _LINGER, gap / 2)
             rest_from = before[1] + linger
             yield before[0], rest_from, before[2]
             if span[0] > rest_from:

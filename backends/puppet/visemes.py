@@ -65,7 +65,7 @@ _CONSONANTS = {
                        _seven(jaw=0.9, wide=1.0, round=1.1, teeth=0.7, tongue=0.3)),
 }  # fmt: skip
 # The jaw of the close and of the open vowels; rounding takes some of the opening away.
-_CLOSE, _OPEN, _ROUNDING = 0.16, 0.82, 0.3
+_CLOSE, _OPEN, _ROUNDING = 0.2, 0.82, 0.2
 # How the jaw answers to none, secondary and main stress.
 _STRESS = (0.88, 0.97, 1.1)
 
