@@ -30,7 +30,7 @@ class MouthRig:
     """Draws the mouth, the lower cheeks, the jaw and the chin of one portrait.
 
     ``picture`` is RGB, (height, width, 3); ``face`` has its points in the picture's pixels.
-    ``memory`` bounds what poses drawn before may keep, in bytes.
+    ``memory`` bounds what poses drawn before may keep, in bytes. Not for several threads at once.
     """
 
     def __init__(self, picture: Pixels, face: Face, memory: int = 96_000_000) -> None:

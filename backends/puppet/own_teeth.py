@@ -62,9 +62,13 @@ def _like_teeth(picture: Pixels, inside: Floats, colours: Palette) -> Floats:
     if brightest < 0.7 * float(colours.lips @ GREY):
         return np.zeros_like(inside)
     tooth = _step((light - 0.45 * brightest) / (0.3 * brightest + 1))
-    lips, teeth = _redness(colours.lips), _redness(colours.teeth)
-    if float(lips - teeth) > 0.08:
-        tooth = tooth * _step(1.4 * (lips - _redness(pixels)) / (lips - teeth))
+    redness = _redness(pixels)
+    # In warm light teeth are red too: as pale as anything seen here, if that is paler than skin.
+    palest = float(np.quantile(redness[(inside > 0.5) & (light > 0.6 * brightest)], 0.25))
+    pale = max(float(_redness(colours.teeth)), min(palest, float(_redness(colours.skin))))
+    lips = float(_redness(colours.lips))
+    if lips - pale > 0.08:
+        tooth = tooth * _step(1.4 * (lips - redness) / (lips - pale))
     return np.asarray(tooth * inside)
 
 
