@@ -76,7 +76,7 @@ def run_ffmpeg(
     cwd: Path | None = None,
     cancel: CancelToken | None = None,
     on_frame: Callable[[int], None] | None = None,
-    feed: Iterable[bytes] | None = None,
+    feed: Iterable[bytes | memoryview] | None = None,
 ) -> str:
     """Run ffmpeg with ``args`` and return what it printed on its error stream.
 
@@ -107,7 +107,7 @@ class _Supervisor:
         process: subprocess.Popen[bytes],
         cancel: CancelToken,
         on_frame: Callable[[int], None] | None,
-        feed: Iterable[bytes] | None,
+        feed: Iterable[bytes | memoryview] | None,
     ) -> None:
         self._process = process
         self._cancel = cancel
