@@ -13,7 +13,7 @@ from backends.puppet.seam import sampled, smoothed
 from backends.puppet.warp import Floats, Pixels
 
 # Less of the open mouth than this being teeth is a glimpse, which painted teeth replace better.
-_ROW = 0.45
+_ROW = 0.35
 
 
 @dataclass(frozen=True, slots=True)
