@@ -71,7 +71,9 @@ def check_backend_names(
     plugins are not loaded (``tables=False``), in the tables ``[backends.<name>]`` and
     ``[policies.<name>]``."""
     settings = loaded.settings
-    for key, names in {"backend": (settings.backend,), "fallback": settings.fallback}.items():
+    # With some plugins left out the default may be among them; `static` then stands in for it.
+    chosen = () if loaded.origins.get("backend") == "default" else (settings.backend,)
+    for key, names in {"backend": chosen, "fallback": settings.fallback}.items():
         for name in names:
             _check_name(name, registry, loaded.places.get(key) or Place("", key))
     if not tables:

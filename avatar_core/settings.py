@@ -31,7 +31,7 @@ from avatar_core.policy.settings import (
 from avatar_core.secrets import hide, is_secret, mask
 from avatar_core.validation import first_fault
 
-DEFAULT_BACKEND = "static"
+DEFAULT_BACKEND = "puppet"
 CONFIG_NAME = "avatar.toml"
 # Under this name the layers travel through the constructor to the sources.
 _LAYERS = "layers"

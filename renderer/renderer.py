@@ -234,7 +234,7 @@ class SmartVideoRenderer:
         # What is said when the renderer is called overrules the script, as it does the files.
         told = {key for key, origin in origins.items() if origin == "argument"}
         return ResolveDefaults(
-            backend=settings.backend,
+            backend=self._chosen_backend(),
             fallback=settings.fallback,
             **self._only_chain(told),
             preset=settings.video.preset,
@@ -248,6 +248,13 @@ class SmartVideoRenderer:
             known_backends=(*self._plugins.backends.names(), *self._given),
             known_engines=self._plugins.engines.names(),
         )
+
+    def _chosen_backend(self) -> str:
+        """The settings' backend; a still where that is the default, and its plugin is left out."""
+        name = self.settings.backend
+        is_default = self.loaded.origins["backend"] == "default"
+        known = name in self._plugins.backends or name in self._given
+        return name if known or not is_default else _STILL
 
     def _only_chain(self, told: set[str]) -> dict[str, Any]:
         settings = self.settings

@@ -50,7 +50,7 @@ def test_the_demonstration_needs_nothing_but_the_base_install(demo: Film) -> Non
             for engine in scene.speech.engines[:1]} == {"hibari"}  # fmt: skip
     backends = {name for scene in demo.scenes if scene.presenter
                 for name in scene.presenter.backends}  # fmt: skip
-    assert backends <= {"static"}
+    assert backends <= {"puppet", "static"}
 
 
 def test_the_recording_says_what_its_caption_says(demo: Film) -> None:

@@ -29,7 +29,7 @@ _SAMPLE_SETTINGS = """\
 
 # The backend that makes the presenters: see `avatar backends`. When it fails, the ones in
 # `fallback` are tried, and at last a still picture.
-backend = "static"
+backend = "puppet"
 # fallback = []
 
 # What a film in which a scene fell back counts as: "accept", or "fail" for exit code 3.

@@ -170,7 +170,7 @@ def test_every_loaded_backend_is_compared(
     done = avatar("estimate", film.name, "--json", cwd=tmp_path, env=paid)
     assert done.returncode == 0, done.stderr
     found = {one["backend"]: one for one in json.loads(done.stdout)["backends"]}
-    assert list(found) == ["absent", "cloud", "leaky", "riddle", "static"]
+    assert list(found) == ["absent", "cloud", "leaky", "puppet", "riddle", "static"]
     assert (found["cloud"]["makes"], found["cloud"]["alone"]) == (2, False)
     assert found["cloud"]["costs"] == [{"amount": 0.4, "currency": "USD"}]
     assert found["cloud"]["uploads"] and found["cloud"]["needs_network"]
@@ -255,7 +255,7 @@ def test_scenes_with_other_backends_are_told_apart(
     done = avatar("plan", film.name, "--json", cwd=tmp_path, env=paid)
     chains = [one for one in json.loads(done.stdout)["settings"] if one["key"] == "backend"]
     assert [(one["value"], one["origin"], one["scenes"]) for one in chains] == [
-        ("static", "default", ["opening", "long"]),
+        ("puppet", "default", ["opening", "long"]),
         ("cloud", "film.yaml", ["price"]),
     ]
 
@@ -307,11 +307,13 @@ def test_a_narrow_terminal_folds_the_tables_and_loses_nothing(
 def test_what_was_rendered_is_made_already_and_the_film_as_long_as_planned(
     here: Here, tmp_path: Path, film: Path
 ) -> None:
-    planned = json.loads(here("plan", film.name, "--json", cwd=tmp_path).stdout)
-    done = here("render", film.name, "--json", "--set", "video.quality=draft", cwd=tmp_path)
+    still = ("--backend", "static")
+    planned = json.loads(here("plan", film.name, "--json", *still, cwd=tmp_path).stdout)
+    draft = ("--set", "video.quality=draft")
+    done = here("render", film.name, "--json", *still, *draft, cwd=tmp_path)
     finished = json.loads(done.stdout.splitlines()[-1])
     assert finished["seconds"] == planned["seconds"]
-    again = here("plan", film.name, cwd=tmp_path).stdout
+    again = here("plan", film.name, *still, cwd=tmp_path).stdout
     assert again.count("made already") == 4
     assert "Presenters: 0 to make, 3 made already." in again
     paces = json.loads((tmp_path / "cache" / "v1" / "paces.json").read_text(encoding="utf-8"))
