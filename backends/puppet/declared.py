@@ -60,11 +60,8 @@ def declared_face(
 
 
 def described(face: Face, size: tuple[int, int], note: str = "") -> Sidecar:
-    """What a sidecar says about ``face``, to a tenth of a pixel."""
-    here: dict[str, Point] = {
-        name: (round(float(x), 1), round(float(y), 1))
-        for name, (x, y) in ((name, place(face.points, name)) for name in NAMED)
-    }
+    """What a sidecar says about ``face`` in a picture of this size, to a tenth of a pixel."""
+    here = {name: _within(place(face.points, name), *_bounds(name, size)) for name in NAMED}
     gap = np.linalg.norm(face.points[13, :2] - face.points[14, :2])
     is_open = gap > _OPEN * eye_distance(face)
     left_out = {"mouth.line"} if is_open else {"mouth.inner_top", "mouth.inner_bottom"}
@@ -202,15 +199,24 @@ def _in_pixels(
         )
     marks = {}
     for name, point in declaration.values.marks().items():
-        reach = 1.0 if name.startswith("face.") else 0.0
-        inside = (-reach * width <= point[0] <= (1 + reach) * width
-                  and -reach * height <= point[1] <= (1 + reach) * height)  # fmt: skip
-        if not inside:
+        low, high = _bounds(name, (width, height))
+        if not ((low <= point) & (point <= high)).all():
             raise declaration.wrong(
                 name, f"This point lies outside the picture of {width} x {height} pixels.", _LOOK
             )
         marks[name] = np.array(point, dtype=np.float64) * scale
     return marks
+
+
+def _bounds(name: str, size: tuple[int, int]) -> tuple[Points, Points]:
+    """Between which corners a point may lie: outlines go on where a picture cuts a head off."""
+    reach = float(name.startswith("face."))
+    return -reach * np.array(size), (1 + reach) * np.array(size)
+
+
+def _within(point: NDArray[np.floating], low: Points, high: Points) -> Point:
+    x, y = np.clip(point.astype(np.float64), low, high)
+    return round(float(x), 1), round(float(y), 1)
 
 
 _LOOK = "`avatar puppet annotate PICTURE` draws where the points are."

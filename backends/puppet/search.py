@@ -31,15 +31,17 @@ _WORKING_SIDE = 2048
 _VIEWS = ((0.96, 0.05, False), (1.04, -0.05, False), (0.96, -0.05, True), (1.04, 0.05, True))
 
 
-def faces_in(picture: Image, patience: int = 4) -> list[Face]:
+def faces_in(picture: Image, patience: int = 4, most_roll: float = math.pi) -> list[Face]:
     """Every face of an RGB picture, the largest first, to about 0.5 % of its eye distance.
 
-    ``patience`` is how many stages of the search are gone through before giving up.
+    ``patience`` is how many stages of the search are gone through before giving up; faces tilted by
+    more than about ``most_roll`` radians are left out.
     """
     scale = min(1.0, _WORKING_SIDE / max(picture.size))
     small = picture if scale == 1 else shrunk(picture, scale)
     for views in itertools.islice(stages(*small.size), patience):
-        candidates = [_scaled(one.spot, 1 / scale) for one in detect(small, views)[:_CANDIDATES]]
+        spots = [one.spot for one in detect(small, views) if abs(one.spot.roll) <= most_roll]
+        candidates = [_scaled(spot, 1 / scale) for spot in spots[:_CANDIDATES]]
         faces = [_followed(picture, spot) for spot in candidates]
         present = [face for face in _distinct(faces) if _is_face(picture, face)]
         if present:
@@ -99,7 +101,7 @@ def _merit(picture: Image, degrees: int, patience: int = 4) -> float:
     from PIL.Image import Transpose
 
     turns = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
-    faces = faces_in(picture.transpose(turns[degrees]), patience)
+    faces = faces_in(picture.transpose(turns[degrees]), patience, math.pi / 2)
     return max((face.presence * math.cos(roll_of(face)) for face in faces), default=0.0)
 
 
