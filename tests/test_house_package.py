@@ -92,6 +92,12 @@ def test_the_wheel_carries_the_demonstration(wheel: set[str]) -> None:
     assert {f"renderer/demo/assets/{path.name}" for path in ASSETS} <= wheel
 
 
+def test_the_wheel_carries_the_models_of_the_presenter_and_their_card(wheel: set[str]) -> None:
+    models = "backends/puppet/models"
+    names = {f"{models}/{path.name}" for path in (ROOT / models).iterdir()}
+    assert {f"{models}/face_detector.onnx", f"{models}/MODEL_CARD.md"} <= names <= wheel
+
+
 def test_the_wheel_carries_the_three_packages_and_nothing_else(wheel: set[str]) -> None:
     tops = {name.partition("/")[0] for name in wheel}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from avatar_core.errors import AvatarError, Category
 from avatar_core.media_error import MediaError
+from backends.puppet import networks
 from backends.puppet.anchors import anchors, merge, overlap
 from backends.puppet.canonical import LOWER_LIP, NAMED, UPPER_LIP, place, standard
 from backends.puppet.face import Face
@@ -409,3 +411,13 @@ def test_boxes_of_one_face_become_one_box_between_them() -> None:
 def test_the_overlap_of_boxes_without_area_is_none() -> None:
     rows = np.array([row(1, 0, 0, 0), row(1, 0, 0, 1)], dtype=np.float32)
     assert overlap(rows[0], rows).tolist() == [0, 0]
+
+
+def test_the_model_card_tells_the_files_as_they_are() -> None:
+    folder = Path(networks.__file__).parent / "models"
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    names = [f"{networks.DETECTOR}.onnx", f"{networks.LANDMARKS}.onnx", "canonical_face.npz"]
+    for name in names:
+        content = (folder / name).read_bytes()
+        told = f"| `{name}` | {len(content):,} | `{hashlib.sha256(content).hexdigest()}` |"
+        assert told in card
