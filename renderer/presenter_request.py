@@ -12,6 +12,9 @@ from renderer.segments import presenter_size
 from renderer.speech.narration import Narration
 from renderer.store import content_key
 
+# Beside lan.png this is lan.landmarks.json; a corrected one makes another clip.
+DECLARED_FACE = ".landmarks.json"
+
 
 def presenter_request(
     film: Film, scene: FilmScene, narration: Narration, hash_of: Callable[[Path], str]
@@ -48,8 +51,13 @@ def _key(request: AvatarRequest, hash_of: Callable[[Path], str]) -> str:
 
 
 def _content_of(portrait: Path | None, hash_of: Callable[[Path], str]) -> str | None:
+    """The portrait, and what a person declared of its face in the file beside it."""
+    if portrait is None:
+        return None
+    declared = portrait.with_suffix(DECLARED_FACE)
     try:
-        return None if portrait is None else hash_of(portrait)
+        content = hash_of(portrait)
+        return f"{content} {hash_of(declared)}" if declared.is_file() else content
     except OSError:
         # Missing or unreadable: what to show instead is for the backend to say.
         return None

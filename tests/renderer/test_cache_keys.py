@@ -12,7 +12,8 @@ import pytest
 
 from avatar_core.ffmpeg import ffmpeg_exe
 from renderer.captions.fonts import BUNDLED, check_font, font_files
-from support_films import film_of_tones
+from renderer.renderer import SmartVideoRenderer
+from support_films import MovingBackend, film_of_tones
 
 PROGRAM = """
 import sys
@@ -80,3 +81,19 @@ def test_the_fonts_that_come_along_count(tmp_path: Path) -> None:
 def test_a_font_of_the_system_counts_as_well() -> None:
     (own,) = set(font_files("DejaVu Sans")) - set(font_files())
     assert "DejaVuSans" in own.name
+
+
+def test_a_face_declared_beside_the_portrait_makes_another_clip(tmp_path: Path) -> None:
+    backend = MovingBackend()
+    renderer = SmartVideoRenderer(backend, overrides={"cache_dir": str(tmp_path / "cache")})
+    film = film_of_tones(tmp_path, 1)
+    for content, calls in [
+        (None, 1),
+        ('{"mouth": 1}', 2),
+        ('{"mouth": 1}', 2),
+        ('{"mouth": 2}', 3),
+    ]:
+        if content is not None:
+            (tmp_path / "lan.landmarks.json").write_text(content, encoding="utf-8")
+        renderer.render(film, tmp_path / "film.mp4")
+        assert len(backend.calls) == calls
