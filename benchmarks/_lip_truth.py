@@ -89,6 +89,7 @@ VIETNAMESE = (
 class Spoken:
     """One sentence as one voice said it, with exact phonemes; ``sound`` is float32, mono."""
 
+    text: str
     language: str
     phonemes: tuple[TimedPhoneme, ...]
     seconds: float
@@ -116,7 +117,9 @@ class Narrator:
             rate = stream.getframerate()
             pcm = np.frombuffer(stream.readframes(stream.getnframes()), "<i2")
         sound = pcm.astype(np.float32) / 32_768
-        return Spoken(self.voice.language, said.phonemes, said.duration, said.path, sound, rate)
+        return Spoken(
+            text, self.voice.language, said.phonemes, said.duration, said.path, sound, rate
+        )
 
 
 def narrators() -> list[Narrator]:

@@ -1,18 +1,19 @@
-"""Teach the network that guesses mouths from recordings (backends/puppet/models/listener.npz).
+"""Teach the networks that listen to recordings: one guesses mouths, one knows kinds of sounds.
 
-    python benchmarks/train_listener.py [FILE]
+    python benchmarks/train_listener.py [FOLDER]
 
-Its teacher is espeak-ng in two dozen languages and many kinds of voices; English, Vietnamese and
-every neural voice stay unseen, for benchmarks/lipsync.py to measure on. Rooms, microphones and
-telephone lines are imitated on the spectra. Takes about two minutes; the same numbers every time
-on the same machine.
+Writes listener.npz and recogniser.npz (into backends/puppet/models). The teacher is espeak-ng in
+two dozen languages and many kinds of voices; English, Vietnamese and every neural voice stay
+unseen, for benchmarks/lipsync.py to measure on. Rooms, microphones and telephone lines are imitated
+on the spectra. Takes about two minutes; the same numbers every time on the same machine.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ import numpy as np
 
 from _lip_truth import Narrator, Spoken, true_opening
 from avatar_core.speech import Voice
-from backends.puppet import hearing, listener
+from backends.puppet import hearing, listener, recogniser
 from backends.puppet.lip_options import LipOptions
 from backends.puppet.mouth_track import CHANNELS
 from backends.puppet.track_from_phonemes import track_from_phonemes
@@ -53,6 +54,7 @@ _SENTENCES = (
 )
 _COPIES, _EVERY = 4, 4
 _HIDDEN, _EPOCHS, _RATE, _BATCH, _DECAY = 32, 12, 3e-3, 256, 1e-4
+_KINDS_HIDDEN, _KINDS_EPOCHS = 48, 6
 
 
 def spoken(folder: Path, rng: np.random.Generator) -> Iterator[Spoken]:
@@ -100,35 +102,65 @@ def elsewhere(spectra: NDArray[np.float64], rng: np.random.Generator) -> NDArray
     return changed
 
 
-def lesson(said: Spoken, rng: np.random.Generator) -> Iterator[tuple[NDArray, NDArray]]:
-    """Loudness in bands and what `listener.OUTPUTS` should be, a few times over."""
+@dataclass(frozen=True)
+class Lesson:
+    """Some moments of one sentence as heard somewhere: loudness in bands, the same with what is
+    around them, what `listener.OUTPUTS` should be, and the kind of sound."""
+
+    heard: NDArray[np.float64]
+    around: NDArray[np.float64]
+    mouth: NDArray[np.float64]
+    kind: NDArray[np.int64]
+
+
+def lessons_of(said: Spoken, rng: np.random.Generator) -> Iterator[Lesson]:
+    """The same sentence in a few places."""
     track = track_from_phonemes(
         said.phonemes, said.seconds, hearing.HOPS_PER_SECOND, LipOptions(lead=0, variety=0)
     ).values
     columns = [track[:, CHANNELS.index(name)] for name in listener.OUTPUTS[1:]]
-    truth = true_opening(said)
-    spectra = spectra_of(said)
+    truth, spectra = true_opening(said), spectra_of(said)
     count = min(len(spectra), len(truth), len(track))
-    answers = np.column_stack([truth[:count], *(column[:count] for column in columns)])
+    mouths = np.column_stack([truth[:count], *(column[:count] for column in columns)])
+    kinds = kinds_in(said, count)
     for copy in range(_COPIES):
         heard = hearing.perceived(hearing.banded(elsewhere(spectra, rng)))[:count]
-        yield heard[copy % _EVERY :: _EVERY], answers[copy % _EVERY :: _EVERY]
+        some = slice(copy % _EVERY, None, _EVERY)
+        around = recogniser.in_context(heard)
+        yield Lesson(heard[some], around[some], mouths[some], kinds[some])
 
 
-def train(x: NDArray, y: NDArray, rng: np.random.Generator) -> dict[str, NDArray]:
-    """One hidden layer, tanh, mean square error; Adam (Kingma and Ba, 2015) with a cosine."""
-    mean, spread, scale = x.mean(axis=0), x.std(axis=0) + 1e-3, 1 / y.var(axis=0)
+def kinds_in(said: Spoken, count: int) -> NDArray[np.int64]:
+    """The kind of sound (`recogniser.CLASSES`) at each hop."""
+    kinds = np.zeros(count, np.int64)
+    for phoneme in said.phonemes:
+        found = recogniser.classes_of(phoneme.ipa)
+        edges = np.linspace(phoneme.start, phoneme.end, len(found) + 1)
+        hops = np.round(edges * hearing.HOPS_PER_SECOND).astype(int)
+        for kind, start, end in zip(found, hops, hops[1:], strict=False):
+            kinds[start:end] = kind
+    return kinds
+
+
+Blame = Callable[["NDArray[np.float64]", "NDArray[np.int64]"], "NDArray[np.float64]"]
+
+
+def train(
+    x: NDArray, outputs: int, blame: Blame, rng: np.random.Generator, hidden: int, epochs: int
+) -> dict[str, NDArray]:
+    """One hidden layer, tanh; Adam (Kingma and Ba, 2015) with a cosine. ``blame`` gives the slope
+    of the error by the outputs, for the moments with the given numbers."""
+    mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-3
     x = (x - mean) / spread
-    sizes = (x.shape[1], _HIDDEN), (_HIDDEN,), (_HIDDEN, y.shape[1]), (y.shape[1],)
+    sizes = (x.shape[1], hidden), (hidden,), (hidden, outputs), (outputs,)
     params = [rng.normal(0, s[0] ** -0.5, s) if len(s) == 2 else np.zeros(s) for s in sizes]
-    params[3] = y.mean(axis=0)
     first, second = ([np.zeros_like(p) for p in params] for _ in range(2))
     step = 0
-    for epoch in range(_EPOCHS):
-        rate = _RATE * 0.5 * (1 + np.cos(np.pi * epoch / _EPOCHS))
+    for epoch in range(epochs):
+        rate = _RATE * 0.5 * (1 + np.cos(np.pi * epoch / epochs))
         for batch in np.array_split(rng.permutation(len(x)), len(x) // _BATCH):
             inside = np.tanh(x[batch] @ params[0] + params[1])
-            error = (inside @ params[2] + params[3] - y[batch]) * scale / len(batch)
+            error = blame(inside @ params[2] + params[3], batch) / len(batch)
             back = (error @ params[2].T) * (1 - inside**2)
             slopes = [
                 x[batch].T @ back + _DECAY * params[0], back.sum(axis=0),
@@ -144,15 +176,38 @@ def train(x: NDArray, y: NDArray, rng: np.random.Generator) -> dict[str, NDArray
     return {"w1": w1, "b1": params[1] - mean @ w1, "w2": params[2], "b2": params[3]}
 
 
+def mouths(lessons: list[Lesson], rng: np.random.Generator) -> dict[str, NDArray]:
+    """Least squares, every output counting the same."""
+    x, y = (np.concatenate([getattr(one, name) for one in lessons]) for name in ("heard", "mouth"))
+    scale = 1 / y.var(axis=0)
+    return train(x, y.shape[1], lambda out, which: (out - y[which]) * scale, rng, _HIDDEN, _EPOCHS)
+
+
+def kinds(lessons: list[Lesson], rng: np.random.Generator) -> dict[str, NDArray]:
+    """Cross entropy; the shares of the kinds are kept, to be made up for later."""
+    x, y = (np.concatenate([getattr(one, name) for one in lessons]) for name in ("around", "kind"))
+    count = len(recogniser.CLASSES)
+    one_hot = np.eye(count)
+
+    def blame(out: NDArray, which: NDArray) -> NDArray:
+        odds = np.exp(out - out.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True) - one_hot[y[which]]
+
+    learnt = train(x, count, blame, rng, _KINDS_HIDDEN, _KINDS_EPOCHS)
+    return {**learnt, "prior": np.log(np.bincount(y, minlength=count) / len(y) + 1e-3)}
+
+
 def main() -> None:
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else listener.WEIGHTS
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else listener.WEIGHTS.parent
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
-        lessons = [pair for said in spoken(Path(folder), rng) for pair in lesson(said, rng)]
-    x, y = (np.concatenate(parts) for parts in zip(*lessons, strict=True))
-    learnt = train(x, y, rng)
-    np.savez(target, **{name: values.astype(np.float32) for name, values in learnt.items()})
-    print(f"{len(x)} moments of {len(lessons) // _COPIES} sentences; {target.stat().st_size} bytes")
+        lessons = [one for said in spoken(Path(folder), rng) for one in lessons_of(said, rng)]
+    for name, learnt in (
+        (listener.WEIGHTS.name, mouths(lessons, rng)),
+        (recogniser.WEIGHTS.name, kinds(lessons, rng)),
+    ):
+        np.savez(target / name, **{key: v.astype(np.float32) for key, v in learnt.items()})
+        print(f"{name}: {(target / name).stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -119,19 +119,13 @@ def _part(request: AvatarRequest, options: PuppetOptions) -> Part:
     from backends.puppet.frames import frame_count, part_of
     from backends.puppet.life import live
     from backends.puppet.lip_options import LipOptions
-    from backends.puppet.track_from_phonemes import track_from_phonemes
-    from backends.puppet.track_from_sound import track_from_sound
+    from backends.puppet.lip_sources import mouth_track
 
     count = frame_count(request.duration, request.fps)
     voice = voice_of(request.audio, count, request.fps, request.phonemes)
     seed = _seed(request.audio, options.seed)
     lips = LipOptions(options.lead, options.expressiveness, seed % 2**32)
-    timed = (request.duration, request.fps, lips)
-    if request.phonemes:
-        track = track_from_phonemes(request.phonemes, *timed, language=request.language)
-    else:
-        track = track_from_sound(request.audio, *timed)
-    return part_of(track, live(voice, request.fps, options, seed))
+    return part_of(mouth_track(request, lips), live(voice, request.fps, options, seed))
 
 
 def _seed(audio: Path, chosen: int) -> int:

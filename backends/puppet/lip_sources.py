@@ -18,18 +18,22 @@ _DEFAULTS = LipOptions()
 
 
 def mouth_track(request: AvatarRequest, options: LipOptions = _DEFAULTS) -> MouthTrack:
-    """The lips for ``request``: from its timed phonemes, else from its sound.
+    """The lips for ``request``: from its timed phonemes, else from its sound and what is said in
+    it, else from its sound alone.
 
     Raises `MediaError` if there are no phonemes and the sound cannot be read.
     """
+    from backends.puppet import hearing
     from backends.puppet.track_from_phonemes import track_from_phonemes
-    from backends.puppet.track_from_sound import track_from_sound
+    from backends.puppet.track_from_sound import track_from_bands
+    from backends.puppet.track_from_text import track_from_text
 
+    length = (request.duration, request.fps, options)
     if tell_enough(request.phonemes, request.duration, request.language):
-        return track_from_phonemes(
-            request.phonemes, request.duration, request.fps, options, request.language
-        )
-    return track_from_sound(request.audio, request.duration, request.fps, options)
+        return track_from_phonemes(request.phonemes, *length, request.language)
+    levels = hearing.bands(request.audio)
+    read = track_from_text(levels, request.text, request.words, *length, request.language)
+    return read or track_from_bands(levels, *length)
 
 
 def tell_enough(phonemes: tuple[TimedPhoneme, ...], seconds: float, language: str) -> bool:

@@ -1,0 +1,59 @@
+"""How well each moment of a recording fits each kind of sound; good enough to lay known text on.
+
+A network of one hidden layer that learnt from a formant synthesizer (benchmarks/train_listener.py).
+Alone it would recognise little; with the text given, it only has to say where each sound is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WEIGHTS = Path(__file__).with_name("models") / "recogniser.npz"
+# Sounds that are alike to hear; the first is silence, and the gap before a stop.
+CLASSES = (
+    "", "ptkcqʔʈ", "bdɡɖɟg", "m", "nɲŋɳ", "fθɸ", "vðβ", "s", "zʒʑ", "ʃɕʂ", "lɫʎ", "rɹɾʁ", "wuʊʍ",
+    "jiɪyʏ", "eɛøœ", "aæɐ", "ɑʌɔɒo", "əɜɨɚ", "hxχɣç",
+)  # fmt: skip
+SILENCE, ANYTHING = 0, len(CLASSES)
+_CLASS = {letter: number for number, letters in enumerate(CLASSES) for letter in letters}
+# Neighbouring moments that are heard together, in hops of `hearing`.
+_CONTEXT = (-8, -4, 0, 4, 8)
+# How much rarity in the lessons is made up for.
+_EVENING = 0.7
+# What is not known may be anything but silence, a little less likely than its best guess.
+_UNKNOWN = 0.5
+
+
+def classes_of(ipa: str) -> list[int]:
+    """The kinds of sound in one phoneme, in their order; empty if none is known."""
+    return [_CLASS[letter] for letter in ipa if letter in _CLASS]
+
+
+def scores(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(hops, classes + 1): logarithms of how well each class fits; the last is `ANYTHING`."""
+    weights = _weights()
+    inside = np.tanh(in_context(loudness) @ weights["w1"] + weights["b1"])
+    raw = inside @ weights["w2"] + weights["b2"]
+    raw -= raw.max(axis=1, keepdims=True)
+    raw -= np.log(np.exp(raw).sum(axis=1, keepdims=True))
+    raw -= _EVENING * weights["prior"]
+    return np.column_stack([raw, raw[:, 1:].max(axis=1) - _UNKNOWN])
+
+
+def in_context(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(hops, bands) to (hops, bands * moments heard together)."""
+    hops = np.arange(len(loudness))
+    return np.hstack([loudness[np.clip(hops + shift, 0, len(hops) - 1)] for shift in _CONTEXT])
+
+
+@cache
+def _weights() -> dict[str, NDArray[np.float64]]:
+    with np.load(WEIGHTS) as stored:
+        return {name: stored[name].astype(np.float64) for name in stored.files}
