@@ -25,6 +25,8 @@ SILENCE, ANYTHING = 0, len(CLASSES)
 _CLASS = {letter: number for number, letters in enumerate(CLASSES) for letter in letters}
 # Neighbouring moments that are heard together, in hops of `hearing`.
 _CONTEXT = (-8, -4, 0, 4, 8)
+# Hops that are looked at together: bounds the memory, whatever the length.
+_AT_ONCE = 4096
 # How much rarity in the lessons is made up for.
 _EVENING = 0.7
 # What is not known may be anything but silence, a little less likely than its best guess.
@@ -38,8 +40,15 @@ def classes_of(ipa: str) -> list[int]:
 
 def scores(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
     """(hops, classes + 1): logarithms of how well each class fits; the last is `ANYTHING`."""
+    parts = range(0, len(loudness), _AT_ONCE)
+    return np.concatenate(
+        [_scored(in_context(loudness, start, start + _AT_ONCE)) for start in parts]
+    )
+
+
+def _scored(around: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = _weights()
-    inside = np.tanh(in_context(loudness) @ weights["w1"] + weights["b1"])
+    inside = np.tanh(around @ weights["w1"] + weights["b1"])
     raw = inside @ weights["w2"] + weights["b2"]
     raw -= raw.max(axis=1, keepdims=True)
     raw -= np.log(np.exp(raw).sum(axis=1, keepdims=True))
@@ -47,10 +56,13 @@ def scores(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([raw, raw[:, 1:].max(axis=1) - _UNKNOWN])
 
 
-def in_context(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(hops, bands) to (hops, bands * moments heard together)."""
-    hops = np.arange(len(loudness))
-    return np.hstack([loudness[np.clip(hops + shift, 0, len(hops) - 1)] for shift in _CONTEXT])
+def in_context(
+    loudness: NDArray[np.float64], start: int = 0, end: int | None = None
+) -> NDArray[np.float64]:
+    """The hops from ``start`` to ``end``: (hops, bands) to (hops, bands * moments together)."""
+    last = len(loudness) - 1
+    hops = np.arange(start, len(loudness) if end is None else min(end, len(loudness)))
+    return np.hstack([loudness[np.clip(hops + shift, 0, last)] for shift in _CONTEXT])
 
 
 @cache
