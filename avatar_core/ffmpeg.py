@@ -18,6 +18,8 @@ from avatar_core.errors import Cancelled, DiskFull, EnvironmentFault
 
 _POLL_SECONDS = 0.1
 _TAIL_CHARACTERS = 4000
+# What Linux allows everybody.
+_PIPE_BYTES = 1 << 20
 
 
 class FfmpegError(Exception):
@@ -194,6 +196,7 @@ class _Supervisor:
 
     def _write_input(self) -> None:
         assert self._process.stdin is not None and self._feed is not None
+        _widen(self._process.stdin.fileno())
         try:
             with self._process.stdin as stream:
                 for chunk in self._feed:
@@ -203,3 +206,14 @@ class _Supervisor:
             return
         except BaseException as failure:
             self._feed_failure = failure
+
+
+def _widen(pipe: int) -> None:
+    """Let the pipe hold a frame or two, where the system can (Linux does): whoever feeds frames
+    then draws the next one instead of waiting for the last to be taken away."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[attr-defined,unused-ignore]
+    except (ImportError, AttributeError, OSError):
+        return

@@ -52,4 +52,4 @@ def frames(stage: Stage, part: Part) -> Iterator[memoryview]:
     memory needed does not depend on the length."""
     player = Player(stage)
     for pose, life in zip(part.poses, part.life, strict=True):
-        yield player.frame(pose, life)
+        yield player.frame(stage.mouth_patch(pose), life)

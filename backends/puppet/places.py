@@ -9,7 +9,7 @@ import numpy as np
 from backends.puppet.cavity import Opening
 from backends.puppet.lips import Head
 from backends.puppet.seam import Seam
-from backends.puppet.warp import Floats, Grid
+from backends.puppet.warp import Floats, Grid, product
 
 Part = tuple[slice, slice]
 
@@ -75,7 +75,7 @@ class Places:
         )
         up, across = grid.up[rows[0] : rows[1] + 1], grid.across[:, columns[0] : columns[1] + 1]
         upper, lower = (
-            tuple(up @ np.ascontiguousarray(field[..., axis]) @ across for axis in (0, 1))
+            tuple(product(product(up, field[..., axis]), across) for axis in (0, 1))
             for field in (above, below)
         )
         share, under, over, outside = self._split(upper, lower)

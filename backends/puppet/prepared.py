@@ -28,9 +28,10 @@ _LEAST_HEIGHT = 40
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A portrait's stage, and what a user should know about the portrait."""
+    """A portrait's stage with the face in its pixels, and what a user should know about it."""
 
     stage: Stage
+    face: Face
     warnings: tuple[str, ...]
 
 
@@ -104,7 +105,7 @@ def prepare(portrait: Path, size: Size, focus: float) -> Prepared:
     points[:, 2] *= scale
     face = Face(points.astype(np.float32), found.face.presence)
     stage = Stage(np.asarray(fill(picture, size, focus, keep)), face)
-    return Prepared(stage, (*found.found.warnings, *_small(face)))
+    return Prepared(stage, face, (*found.found.warnings, *_small(face)))
 
 
 def _around(face: Face, size: tuple[int, int]) -> Box:

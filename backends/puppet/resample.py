@@ -27,9 +27,11 @@ _ONE = 1 << _BITS
 # Added before they are made whole numbers, so that rounding down is rounding, also of negatives.
 _LIFT = 4096
 # As many pixels a strip: its arrays of 4 bytes each then fit a core's cache together.
-_STRIP_PIXELS = 24_000
-# Columns are made from a few knots at once. Larger products would be shared out among threads by
-# the linear algebra library, which then wait for each other while the encoder has the cores.
+_STRIP_PIXELS = 32_000
+# As many multiplications at once. Larger products are shared out among threads by the linear
+# algebra library (by OpenBLAS from 2**18 on), which then wait for each other while the encoder has
+# the cores: several times slower.
+_SMALL_PRODUCT = 200_000
 _KNOTS_A_CHUNK = 6
 
 
@@ -75,7 +77,7 @@ class Resampler:
         y, x = (np.arange(n) * scale + middle for n in (height, width))
         down = spline_matrix(y + part.y, rows, lattice.spacing)
         across = spline_matrix(x + part.x, columns, lattice.spacing)
-        step = max(1, min(height, _STRIP_PIXELS // width))
+        step = min(height, _strip_rows(width, lattice.spacing / scale))
         self._strips = _bands(down, step)
         self._chunks = _bands(across, max(1, round(_KNOTS_A_CHUNK * lattice.spacing / scale)))
         self._knots_wide = np.empty((2, rows, width), np.float32)
@@ -84,12 +86,15 @@ class Resampler:
         self._index = np.empty((step, width), np.intp)
         self._words = [np.empty((step, width), np.uint32) for _ in range(2)]
         lines = (np.arange(height, dtype=np.int32) + self._part.y)[:, None] * self._row
-        self._start = lines + np.arange(width, dtype=np.int32) + self._part.x
+        lifted = (_LIFT >> _BITS) * (self._row + 1)
+        self._start = lines + np.arange(width, dtype=np.int32) + (self._part.x - lifted)
 
     def read(self, source: Packed, knots: Knots, *out: Plane) -> None:
         """Fill the part that moves of ``out`` with the source moved by ``knots``: (2, rows,
         columns) displacements to the right and down in pixels of the picture."""
-        scaled = knots * np.float32(_ONE / self._scale)
+        # The picture moves by so much: its pixels come from the other side. The weights of a
+        # spline add up to one, so that what is added to the knots is added everywhere.
+        scaled = np.float32(_LIFT + 0.5) - knots * np.float32(_ONE / self._scale)
         for chunk in self._chunks:
             columns = slice(chunk.first, chunk.first + chunk.count)
             for axis in (0, 1):
@@ -108,16 +113,12 @@ class Resampler:
         for axis, whole in ((0, x), (1, y)):
             moves = self._moves[:count]
             np.matmul(strip.matrix, self._knots_wide[axis, strip.knots], out=moves)
-            # The picture moves by so much: its pixels come from the other side.
-            np.subtract(np.float32(_LIFT + 0.5), moves, out=moves)
             np.copyto(whole, moves, casting="unsafe")
         np.right_shift(y, _BITS, out=step)
         np.multiply(step, self._row, out=step)
         np.right_shift(x, _BITS, out=rest)
         np.add(step, rest, out=step)
-        np.add(step, self._start[strip.first : strip.first + count], out=step)
-        lifted = (_LIFT >> _BITS) * (self._row + 1)
-        np.subtract(step, lifted, out=self._index[:count])
+        np.add(step, self._start[strip.first : strip.first + count], out=self._index[:count])
         np.bitwise_and(x, _ONE - 1, out=x)
         np.bitwise_and(y, _ONE - 1, out=y)
         self._mix(source, self._index[:count], x.view(np.uint32), y.view(np.uint32), out)
@@ -158,8 +159,9 @@ class Resampler:
         right: NDArray[np.uint32],
     ) -> None:
         """Into ``left``: both halves of the words mixed with those of their right neighbours."""
-        words[:-1].take(index, out=left, mode="clip")
-        words[1:].take(index, out=right, mode="clip")
+        # Nothing lies outside; of the modes that need no second look at that, this is the fastest.
+        words[:-1].take(index, out=left, mode="wrap")
+        words[1:].take(index, out=right, mode="wrap")
         _lean(left, right, fx)
 
 
@@ -216,6 +218,14 @@ class _Band:
     count: int
     knots: slice
     matrix: NDArray[np.float32]
+
+
+def _strip_rows(width: int, spacing: float) -> int:
+    """How many rows are drawn at once: what fits the cache, and keeps the products small."""
+    rows = max(1, _STRIP_PIXELS // width)
+    while rows > 1 and rows * (rows / spacing + 4) * width > _SMALL_PRODUCT:
+        rows -= 1
+    return rows
 
 
 def _bands(matrix: NDArray[np.float32], step: int) -> list[_Band]:

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     Picture = NDArray[np.uint8]
 
 # What mouths and eyes drawn before may keep, in bytes.
-_MEMORY = 48_000_000
+_MEMORY = 32_000_000
+
+
+Patch = tuple[Box, Planes]
+"""Pixels as planes, and where in the picture they belong."""
 
 
 class Mouth(Protocol):
@@ -58,24 +62,22 @@ class Stage:
         self.mouth_box = Box(*self.mouth.region).even()
         self.eye_boxes = [Box(*eye.region).even() for eye in self.eyes]
         self.moves = moves_of(face, width, height, [self.mouth_box, *self.eye_boxes])
-        self.patches = Patches(self.picture)
-        self.lock = threading.Lock()
+        self._mouths, self._glances = Patches(self.picture), Patches(self.picture, _MEMORY // 4)
+        self._mouth_lock, self._eye_lock = threading.Lock(), threading.Lock()
 
-    def mouth_patch(self, pose: NDArray[np.float32]) -> tuple[Box, Planes]:
-        """The planes of the mouth in ``pose``, and where they belong."""
-        with self.lock:
+    def mouth_patch(self, pose: NDArray[np.float32]) -> Patch:
+        """The mouth in ``pose``."""
+        with self._mouth_lock:
             patch = self.mouth.patch(pose)
             # The rig gives the same array for the same state as long as it keeps it.
-            return self.patches.of(id(patch), patch, self.mouth.region)
+            return self._mouths.of(id(patch), patch, self.mouth.region)
 
-    def eye_patch(
-        self, number: int, lid: float, gaze_x: float, gaze_y: float
-    ) -> tuple[Box, Planes]:
-        """The same for an eye."""
+    def eye_patch(self, number: int, lid: float, gaze_x: float, gaze_y: float) -> Patch:
+        """An eye, as open and looking as far aside as said."""
         eye = self.eyes[number]
         state = eye.state(lid, gaze_x, gaze_y)
-        with self.lock:
-            return self.patches.of((number, state), eye.patch(state), eye.region)
+        with self._eye_lock:
+            return self._glances.of((number, state), eye.patch(state), eye.region)
 
 
 class Patches:
@@ -85,25 +87,23 @@ class Patches:
         self._picture = picture
         self._memory = memory
         self._held = 0
-        self._kept: OrderedDict[Hashable, tuple[Any, Box, Planes]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Any, Patch]] = OrderedDict()
 
-    def of(
-        self, key: Hashable, patch: Picture, region: tuple[int, int, int, int]
-    ) -> tuple[Box, Planes]:
+    def of(self, key: Hashable, patch: Picture, region: tuple[int, int, int, int]) -> Patch:
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
-            return kept[1], kept[2]
+            return kept[1]
         box, planes = self._converted(patch, Box(*region))
         # The patch itself is kept as well: as long as it is there, its id belongs to no other.
-        self._kept[key] = patch, box, planes
+        self._kept[key] = patch, (box, planes)
         self._held += _bytes(patch, planes)
         while self._held > self._memory and len(self._kept) > 1:
-            _, (old, _, made) = self._kept.popitem(last=False)
+            _, (old, (_, made)) = self._kept.popitem(last=False)
             self._held -= _bytes(old, made)
         return box, planes
 
-    def _converted(self, patch: Picture, region: Box) -> tuple[Box, Planes]:
+    def _converted(self, patch: Picture, region: Box) -> Patch:
         """Colours are shared by four pixels: the box is widened to whole groups of four."""
         box = region.even()
         whole = self._picture[box.part].copy()
@@ -129,15 +129,15 @@ class Player:
         self._fine, self._coarse = Resampler(lattice, 1, part), Resampler(lattice, 2, part)
         self._brightness = Packed(self._canvas.y)
         self._colours = Packed(self._canvas.u, self._canvas.v)
-        self._worn: list[tuple[Box, Planes]] = []
+        self._worn: list[Patch] = []
         boxes = [stage.mouth_box, *stage.eye_boxes]
         pairs = itertools.combinations(boxes, 2)
         self._apart = not any(one.meets(other) for one, other in pairs)
 
-    def frame(self, pose: NDArray[np.float32], life: NDArray[np.float32]) -> memoryview:
-        """The frame (yuv420p, plane after plane) for one row of a `MouthTrack` and of a `Life`;
+    def frame(self, mouth: Patch, life: NDArray[np.float32]) -> memoryview:
+        """The frame (yuv420p, plane after plane) with that mouth and for one row of a `Life`;
         valid until the next one is drawn."""
-        self._dress(pose, life)
+        self._dress(mouth, life)
         for plane, canvas in zip(self._out, self._canvas, strict=True):
             plane[...] = canvas
         if life[:MOVED].any():
@@ -146,10 +146,10 @@ class Player:
             self._coarse.read(self._colours, knots, self._out.u, self._out.v)
         return memoryview(self._frame.data)
 
-    def _dress(self, pose: NDArray[np.float32], life: NDArray[np.float32]) -> None:
+    def _dress(self, mouth: Patch, life: NDArray[np.float32]) -> None:
         """Lay mouth and eyes on the canvas, those that have changed since the last frame."""
         stage = self._stage
-        worn = [stage.mouth_patch(pose)]
+        worn = [mouth]
         worn += [stage.eye_patch(i, *life[MOVED:].tolist()) for i in range(len(stage.eyes))]
         before = {id(planes) for _, planes in self._worn}
         changed = [patch for patch in worn if id(patch[1]) not in before]

@@ -59,7 +59,7 @@ class Grid:
 
     def full(self, values: Floats) -> Floats:
         """Values at the nodes, (rows, columns), as values at the pixels."""
-        return _product(_product(self.up, values), self.across)
+        return product(product(self.up, values), self.across)
 
     def inverse(self, field: Floats, rounds: int = 3) -> Floats:
         """For every node, how far from it the point lies that ``field`` moves onto it.
@@ -147,7 +147,7 @@ class Texture:
         return found.view(np.uint8).reshape(*xs.shape, 4)[..., :3]
 
 
-def _product(left: Floats, right: Floats) -> Floats:
+def product(left: Floats, right: Floats) -> Floats:
     """left @ right, in pieces so small that they are computed right here.
 
     The linear algebra library shares larger products out among threads, which then wait for each

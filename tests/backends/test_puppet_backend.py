@@ -411,7 +411,7 @@ def count_made(portraits: PreparedPortraits, keys: str) -> str:
 
     def make_one(key: str) -> Prepared:
         made.append(key)
-        return Prepared(None, ())  # type: ignore[arg-type]
+        return Prepared(None, None, ())  # type: ignore[arg-type]
 
     for key in keys:
         portraits.get(key, lambda key=key: make_one(key))  # type: ignore[misc]
