@@ -122,6 +122,7 @@ def _over(below: Floats, colour: Floats, cover: Floats) -> Floats:
 
 
 def _step(value: Floats | np.floating | float) -> Floats:
-    inside = np.clip(value, 0, 1)
+    # Not np.clip, which takes longer to begin than to do this little.
+    inside = np.minimum(np.maximum(value, 0), 1)
     result: Floats = np.asarray(inside * inside * (3 - 2 * inside), np.float32)
     return result

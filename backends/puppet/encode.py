@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from avatar_core.backend import Job, Size
 
 # The clip is encoded once more as part of a scene: it is kept better than what comes out there.
-_PRESET, _CRF = "veryfast", "17"
+_PRESET, _CRF = "veryfast", "15"
 _BT709 = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 # Surround sound becomes stereo, a voice alone stays one; whole numbers know no infinity.
 _AFORMAT = "aformat=sample_fmts=s16:channel_layouts=mono|stereo"

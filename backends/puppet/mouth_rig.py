@@ -91,7 +91,7 @@ class MouthRig:
         return kept
 
     def _bases(self, face: Face, rest: Rest) -> tuple[Floats, Floats]:
-        """The fields of all moves above and below the seam: (rows, columns, 2, moves)."""
+        """The fields of all moves above and below the seam: (moves, rows, columns, 2)."""
         window = self._grid.window(0.14)[..., None, None]
         origin, scale = np.array(self._box[:2], np.float32), self._head.unit
         nodes = self._grid.points / scale
@@ -105,7 +105,8 @@ class MouthRig:
                 len(given.points), -1
             )
             field = thin_plate(points, moves, nodes, 2e-4)
-            fields.append(field.reshape(*nodes.shape[:2], 2, -1) * window)
+            weighed = field.reshape(*nodes.shape[:2], 2, -1) * window
+            fields.append(np.ascontiguousarray(np.moveaxis(weighed, -1, 0)))
         return fields[0], fields[1]
 
     def _own_teeth(self) -> OwnTeeth | None:
@@ -115,7 +116,9 @@ class MouthRig:
 
     def _drawn(self, pose: Floats) -> Pixels:
         weights = self._weights(pose)
-        above, below = (self._grid.inverse(field @ weights) for field in self._fields)
+        above, below = (
+            self._grid.inverse(np.einsum("m,mrcx->rcx", weights, field)) for field in self._fields
+        )
         share = self._nodes.share(above, below)[..., None]
         mixed = below + share * (above - below)
         xs, ys = (self._across - self._grid.full(mixed[..., 0]),

@@ -42,13 +42,16 @@ _BREATH, _BREATH_OF_HEAD, _BROW = 0.010, 0.004, 0.032
 @dataclass(frozen=True, slots=True)
 class Moves:
     """``fields`` is (`MOVED`, 2, rows, columns): pixels to the right and down at the knots of
-    ``lattice`` for one unit of each channel. ``box`` is the part of the picture that they cover,
-    ``part`` the part of the box, counted from its corner, in which anything moves."""
+    ``lattice`` for one unit of each channel. ``box`` is the part of the picture that they cover."""
 
     box: Box
-    part: Box
     lattice: Lattice
     fields: Knots
+
+    @property
+    def moving(self) -> NDArray[np.bool_]:
+        """Which knots ever move, (rows, columns)."""
+        return np.asarray(self.fields.any(axis=(0, 1)))
 
     def at(self, life: NDArray[np.float32]) -> Knots:
         """The displacements at the knots for one frame's numbers."""
@@ -87,7 +90,7 @@ def moves_of(face: Face, width: int, height: int, parts: Iterable[Box] = ()) -> 
     still = _window(x, y, box, 0.45 * head.height)
     _still_edge(still)
     fields = (np.stack(_fields(face, head, x + box.x, y + box.y)) * still).astype(np.float32)
-    return Moves(box, _moving(fields, lattice), lattice, fields)
+    return Moves(box, lattice, fields)
 
 
 def _head(face: Face) -> _Head:
@@ -128,23 +131,6 @@ def _still_edge(window: Field) -> None:
     """The knots that a pixel on the border depends on do not move at all."""
     window[:3] = window[-3:] = 0.0
     window[:, :3] = window[:, -3:] = 0.0
-
-
-def _moving(fields: Knots, lattice: Lattice) -> Box:
-    """Around every pixel that depends on a knot that moves: two knots to either side."""
-    moving = np.abs(fields).max(axis=(0, 1)) > 0
-    edges = []
-    for axis, length in ((0, lattice.width), (1, lattice.height)):
-        used = np.flatnonzero(moving.any(axis=axis))
-        first, last = (used[0], used[-1]) if len(used) else (1, 1)
-        begin, end = ((n - 1) * lattice.spacing for n in (first - 2, last + 2))
-        edges.append((max(0, int(begin)), min(length, int(end) + 1)))
-    (left, right), (top, below) = edges
-    even = Box(left, top, right - left, below - top).even()
-    width, height = min(even.width, lattice.width), min(even.height, lattice.height)
-    return Box(
-        even.x, even.y, min(width, lattice.width - even.x), min(height, lattice.height - even.y)
-    )
 
 
 def _fields(face: Face, head: _Head, x: Field, y: Field) -> list[Field]:

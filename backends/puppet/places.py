@@ -79,7 +79,7 @@ class Places:
             for field in (above, below)
         )
         share, under, over, outside = self._split(upper, lower)
-        between = np.clip(-outside, 0, 1)
+        between = np.minimum(np.maximum(-outside, 0), 1)
         # A lip ends at its edge: a pixel half covered must not take up what lies beyond it.
         back = between * np.where(share > 0.5, np.maximum(under, 0), -np.maximum(-over, 0))
         turn = self.seam.turn
@@ -114,7 +114,8 @@ class Places:
         x_below, over = self._beyond(below, self.seam.lower)
         outside = 0.5 * np.abs(x_above + x_below) - self.seam.half
         # Between the corners the lips part sharply; beyond them one skin goes over into the other.
-        share = np.clip(0.5 - (under + over) / (1e-3 + 2 * np.maximum(outside, 0)), 0, 1)
+        share = 0.5 - (under + over) / (1e-3 + 2 * np.maximum(outside, 0))
+        np.minimum(np.maximum(share, 0, out=share), 1, out=share)
         return share, under, over, outside
 
     def _beyond(self, back: tuple[Floats, ...], edge: Floats) -> tuple[Floats, Floats]:
@@ -123,7 +124,7 @@ class Places:
         across = self.across - (turn[0, 0] * back[0] + turn[0, 1] * back[1])
         down = self.down - (turn[1, 0] * back[0] + turn[1, 1] * back[1])
         place = (across - xs[0]) / (xs[1] - xs[0])
-        np.clip(place, 0, len(edge) - 1.001, out=place)
+        np.minimum(np.maximum(place, 0, out=place), len(edge) - 1.001, out=place)
         cell = place.astype(np.int32)
         place -= cell
         start = edge.take(cell)

@@ -8,7 +8,7 @@ of each pixel comes from few knots through B-splines, as two small products of m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,34 +63,26 @@ class Resampler:
     """Reads one plane (or two of the same size) of a picture at displaced places.
 
     ``scale`` is how many pixels of the picture one of the plane stands for: 1, or 2 for colours.
-    ``part`` is where anything moves, in pixels of the picture. Holds buffers: one is used by one
+    ``moving`` says which knots ever move, (rows, columns). Holds buffers: one is used by one
     thread at a time.
     """
 
-    def __init__(self, lattice: Lattice, scale: int, part: Box) -> None:
-        self._scale = scale
-        self._part = part if scale == 1 else part.halved()
-        self._row = lattice.width // scale + 1
+    def __init__(self, lattice: Lattice, scale: int, moving: NDArray[np.bool_]) -> None:
+        self._scale, self._spacing = scale, lattice.spacing / scale
+        width, height = lattice.width // scale, lattice.height // scale
         rows, columns = lattice.shape
         middle = (scale - 1) / 2
-        _, _, width, height = self._part
-        y, x = (np.arange(n) * scale + middle for n in (height, width))
-        down = spline_matrix(y + part.y, rows, lattice.spacing)
-        across = spline_matrix(x + part.x, columns, lattice.spacing)
-        step = min(height, _strip_rows(width, lattice.spacing / scale))
-        self._strips = _bands(down, step)
-        self._chunks = _bands(across, max(1, round(_KNOTS_A_CHUNK * lattice.spacing / scale)))
+        down = spline_matrix(np.arange(height) * scale + middle, rows, lattice.spacing)
+        across = spline_matrix(np.arange(width) * scale + middle, columns, lattice.spacing)
+        step = min(height, _strip_rows(width, self._spacing))
+        self._chunks = _bands(across, max(1, round(_KNOTS_A_CHUNK * self._spacing)))
         self._knots_wide = np.empty((2, rows, width), np.float32)
-        self._moves = np.empty((step, width), np.float32)
-        self._whole = [np.empty((step, width), np.int32) for _ in range(4)]
-        self._index = np.empty((step, width), np.intp)
-        self._words = [np.empty((step, width), np.uint32) for _ in range(2)]
-        lines = (np.arange(height, dtype=np.int32) + self._part.y)[:, None] * self._row
-        lifted = (_LIFT >> _BITS) * (self._row + 1)
-        self._start = lines + np.arange(width, dtype=np.int32) + (self._part.x - lifted)
+        buffers = _Buffers(step * width)
+        strips = [self._strip_of(band, moving, width, buffers) for band in _bands(down, step)]
+        self._strips = [strip for strip in strips if strip is not None]
 
     def read(self, source: Packed, knots: Knots, *out: Plane) -> None:
-        """Fill the part that moves of ``out`` with the source moved by ``knots``: (2, rows,
+        """Fill ``out``, wherever anything may move, with the source moved by ``knots``: (2, rows,
         columns) displacements to the right and down in pixels of the picture."""
         # The picture moves by so much: its pixels come from the other side. The weights of a
         # spline add up to one, so that what is added to the knots is added everywhere.
@@ -104,65 +96,109 @@ class Resampler:
                     out=self._knots_wide[axis, :, columns],
                 )
         for strip in self._strips:
-            rows = slice(strip.first, strip.first + strip.count)
-            self._strip(source, strip, [plane[self._part.part][rows] for plane in out])
+            strip.read(source, [plane[strip.part] for plane in out])
 
-    def _strip(self, source: Packed, strip: _Band, out: list[Plane]) -> None:
-        count = strip.count
-        x, y, step, rest = (buffer[:count] for buffer in self._whole)
+    def _strip_of(
+        self, band: _Band, moving: NDArray[np.bool_], width: int, buffers: _Buffers
+    ) -> _Strip | None:
+        """A strip as wide as something moves in it; None where nothing does."""
+        used = np.flatnonzero(moving[band.knots].any(axis=0))
+        if not len(used):
+            return None
+        # A knot reaches two knots to either side; the first one stands one before the plane.
+        left = max(0, int((used[0] - 3) * self._spacing))
+        right = min(width, int((used[-1] + 1) * self._spacing) + 1)
+        rows, columns = slice(band.first, band.first + band.count), slice(left, right)
+        across = self._knots_wide[:, band.knots, columns]
+        lines = np.arange(band.first, band.first + band.count, dtype=np.int32)[:, None]
+        # What was added to the displacements is taken off the places again.
+        lifted = (_LIFT >> _BITS) * (width + 2)
+        start = lines * np.int32(width + 1) + np.arange(left, right, dtype=np.int32) - lifted
+        shape = band.count, right - left
+        return _Strip(
+            (rows, columns), band.matrix, across, start.astype(np.int32), width + 1,
+            *buffers.views(shape),
+        )  # fmt: skip
+
+
+class _Buffers:
+    """Memory that all strips of a plane use, one after the other."""
+
+    def __init__(self, size: int) -> None:
+        self._moves = np.empty(size, np.float32)
+        self._whole = [np.empty(size, np.int32) for _ in range(4)]
+        self._index = np.empty(size, np.intp)
+        self._words = [np.empty(size, np.uint32) for _ in range(2)]
+
+    def views(self, shape: tuple[int, int]) -> tuple[NDArray[Any], ...]:
+        """Displacements, four of whole numbers, places, and two of words."""
+        flat: list[NDArray[Any]] = [self._moves, *self._whole, self._index, *self._words]
+        return tuple(buffer[: shape[0] * shape[1]].reshape(shape) for buffer in flat)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """Some rows of a plane, as wide as something moves in them. ``row`` is the length of a row of
+    `Packed`; the arrays from ``moves`` on are room to work in."""
+
+    part: tuple[slice, slice]
+    down: NDArray[np.float32]
+    across: NDArray[np.float32]
+    start: NDArray[np.int32]
+    row: int
+    moves: NDArray[np.float32]
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    step: NDArray[np.int32]
+    rest: NDArray[np.int32]
+    index: NDArray[np.intp]
+    left: NDArray[np.uint32]
+    right: NDArray[np.uint32]
+
+    def read(self, source: Packed, out: list[Plane]) -> None:
+        x, y, step, rest = self.x, self.y, self.step, self.rest
         for axis, whole in ((0, x), (1, y)):
-            moves = self._moves[:count]
-            np.matmul(strip.matrix, self._knots_wide[axis, strip.knots], out=moves)
-            np.copyto(whole, moves, casting="unsafe")
+            np.matmul(self.down, self.across[axis], out=self.moves)
+            np.copyto(whole, self.moves, casting="unsafe")
         np.right_shift(y, _BITS, out=step)
-        np.multiply(step, self._row, out=step)
+        np.multiply(step, self.row, out=step)
         np.right_shift(x, _BITS, out=rest)
         np.add(step, rest, out=step)
-        np.add(step, self._start[strip.first : strip.first + count], out=self._index[:count])
+        np.add(step, self.start, out=self.index)
         np.bitwise_and(x, _ONE - 1, out=x)
         np.bitwise_and(y, _ONE - 1, out=y)
-        self._mix(source, self._index[:count], x.view(np.uint32), y.view(np.uint32), out)
-
-    def _mix(
-        self,
-        source: Packed,
-        index: NDArray[np.intp],
-        fx: NDArray[np.uint32],
-        fy: NDArray[np.uint32],
-        out: list[Plane],
-    ) -> None:
-        left, right = (buffer[: len(index)] for buffer in self._words)
         if len(out) == 1:
-            self._across(source.upper, index, fx, left, right)
-            low, high = np.bitwise_and(left, 0xFFFF, out=right), np.right_shift(left, 16, out=left)
-            _lean(low, high, fy)
-            np.add(low, 128, out=low)
-            np.right_shift(low, 2 * _BITS, out=low)
-            np.copyto(out[0], low, casting="unsafe")
-            return
-        below = self._whole[2].view(np.uint32)[: len(index)]
-        self._across(source.upper, index, fx, left, right)
-        self._across(source.lower, index, fx, below, right)
-        _lean(left, below, fy)
+            self._mix_one(source, out[0])
+        else:
+            self._mix_two(source, out)
+
+    def _mix_one(self, source: Packed, out: Plane) -> None:
+        left, right = self.left, self.right
+        self._across(source.upper, left)
+        np.bitwise_and(left, 0xFFFF, out=right)
+        np.right_shift(left, 16, out=left)
+        _lean(right, left, self.y.view(np.uint32))
+        np.add(right, 128, out=right)
+        np.right_shift(right, 2 * _BITS, out=right)
+        np.copyto(out, right, casting="unsafe")
+
+    def _mix_two(self, source: Packed, out: list[Plane]) -> None:
+        left, below = self.left, self.step.view(np.uint32)
+        self._across(source.upper, left)
+        self._across(source.lower, below)
+        _lean(left, below, self.y.view(np.uint32))
         np.add(left, 0x0080_0080, out=left)
-        np.right_shift(left, 24, out=right)
-        np.copyto(out[1], right, casting="unsafe")
+        np.right_shift(left, 24, out=self.right)
+        np.copyto(out[1], self.right, casting="unsafe")
         np.right_shift(left, 8, out=left)
         np.copyto(out[0], left, casting="unsafe")
 
-    @staticmethod
-    def _across(
-        words: NDArray[np.uint32],
-        index: NDArray[np.intp],
-        fx: NDArray[np.uint32],
-        left: NDArray[np.uint32],
-        right: NDArray[np.uint32],
-    ) -> None:
-        """Into ``left``: both halves of the words mixed with those of their right neighbours."""
+    def _across(self, words: NDArray[np.uint32], into: NDArray[np.uint32]) -> None:
+        """Both halves of the words mixed with those of their right neighbours."""
         # Nothing lies outside; of the modes that need no second look at that, this is the fastest.
-        words[:-1].take(index, out=left, mode="wrap")
-        words[1:].take(index, out=right, mode="wrap")
-        _lean(left, right, fx)
+        words[:-1].take(self.index, out=into, mode="wrap")
+        words[1:].take(self.index, out=self.right, mode="wrap")
+        _lean(into, self.right, self.x.view(np.uint32))
 
 
 def _lean(one: NDArray[np.uint32], other: NDArray[np.uint32], share: NDArray[np.uint32]) -> None:

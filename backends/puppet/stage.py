@@ -125,8 +125,8 @@ class Player:
         self._out = cut(_as_planes(self._frame, width, height), stage.moves.box)
         self._rest = cut(stage.still, stage.moves.box)
         self._canvas = Planes(*(plane.copy() for plane in self._rest))
-        lattice, part = stage.moves.lattice, stage.moves.part
-        self._fine, self._coarse = Resampler(lattice, 1, part), Resampler(lattice, 2, part)
+        lattice, moving = stage.moves.lattice, stage.moves.moving
+        self._fine, self._coarse = Resampler(lattice, 1, moving), Resampler(lattice, 2, moving)
         self._brightness = Packed(self._canvas.y)
         self._colours = Packed(self._canvas.u, self._canvas.v)
         self._worn: list[Patch] = []

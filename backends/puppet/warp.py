@@ -139,8 +139,8 @@ class Texture:
         """The colours at (xs, ys), in pixels; outside the picture those of its edge."""
         columns = np.rint(xs * self._finer).astype(np.int32)
         rows = np.rint(ys * self._finer).astype(np.int32)
-        np.clip(columns, 0, self._width - 1, out=columns)
-        np.clip(rows, 0, self._height - 1, out=rows)
+        np.minimum(np.maximum(columns, 0, out=columns), self._width - 1, out=columns)
+        np.minimum(np.maximum(rows, 0, out=rows), self._height - 1, out=rows)
         rows *= self._width
         rows += columns
         found = self._packed.take(rows)
@@ -177,7 +177,8 @@ def _upsampling(nodes: Floats, length: int) -> Floats:
 
 def _cell(where: Floats, nodes: Floats) -> tuple[NDArray[np.int32], Floats]:
     scaled = where * np.float32(1 / nodes[1])
-    np.clip(scaled, 0, len(nodes) - 1.0001, out=scaled)
+    # Not np.clip, which takes longer to begin than to do this little.
+    np.minimum(np.maximum(scaled, 0, out=scaled), len(nodes) - 1.0001, out=scaled)
     cell = scaled.astype(np.int32)
     scaled -= cell
     return cell, scaled
