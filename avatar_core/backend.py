@@ -41,6 +41,8 @@ class Capabilities:
     limit. ``audio_formats`` are file endings. ``uploads`` says that faces and voices leave the
     machine. ``concurrency`` is how many jobs may run at once, None means any number. ``pace`` is
     how many seconds of work a second of narration usually takes, for `avatar plan`.
+    ``reads_text`` says that a clip depends on what is said (``text`` and ``words``), not on its
+    sound alone: then a corrected caption makes the clip anew.
     """
 
     max_seconds: float | None = None
@@ -54,6 +56,7 @@ class Capabilities:
     animates: bool = True
     concurrency: int | None = None
     pace: float | None = None
+    reads_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from avatar_core.backend_options import backend_options
 from avatar_core.chain import LAST_RUNG
 from avatar_core.errors import AvatarError, EnvironmentFault, InputError
 from avatar_core.registry import PluginFault, Registry
-from avatar_core.rung import Rung
+from avatar_core.rung import Rung, reads_text
 from avatar_core.settings import LoadedSettings
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,10 @@ class BackendPool:
                 places=self._loaded.places,
                 own=getattr(given, "options", None),
             )
-            revision = (given or self._registry.load(name)).revision
+            backend = given or self._registry.load(name)
         except PluginFault as failure:
             return Rung(name, _failing(failure), NoOptions())
-        return Rung(name, lambda: self.open(name), options, revision)
+        return Rung(name, lambda: self.open(name), options, backend.revision, reads_text(backend))
 
     def rungs(
         self, names: Iterable[str], scene_options: Mapping[str, Mapping[str, Any]] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel, SecretStr
@@ -17,13 +17,15 @@ from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, NoOpti
 class Rung:
     """``open`` returns the backend, the same one each time; it may raise `EnvironmentFault`.
 
-    ``options`` are what the request carries on this rung, ``revision`` is the backend's.
+    ``options`` are what the request carries on this rung, ``revision`` and ``reads_text`` are
+    the backend's.
     """
 
     name: str
     open: Callable[[], AvatarBackend]
     options: BaseModel = field(default_factory=NoOptions)
     revision: str = "1"
+    reads_text: bool = False
 
     @classmethod
     def of(cls, backend: AvatarBackend, options: BaseModel | None = None) -> Rung:
@@ -33,6 +35,7 @@ class Rung:
             lambda: backend,
             backend.options if options is None else options,
             backend.revision,
+            reads_text(backend),
         )
 
     def key(self, request: AvatarRequest) -> str | None:
@@ -43,7 +46,7 @@ class Rung:
         """
         if not request.key:
             return None
-        parts = {
+        parts: dict[str, Any] = {
             "request": request.key,
             "backend": self.name,
             "revision": self.revision,
@@ -51,8 +54,15 @@ class Rung:
             "size": list(request.size),
             "fps": request.fps,
         }
+        if self.reads_text:
+            parts["said"] = [request.text, [astuple(word) for word in request.words]]
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def reads_text(backend: AvatarBackend | type[AvatarBackend]) -> bool:
+    """What it declares. A plugin may declare anything, and hears of it when its turn comes."""
+    return bool(getattr(getattr(backend, "capabilities", None), "reads_text", False))
 
 
 class ClipCache(Protocol):

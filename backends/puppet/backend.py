@@ -37,7 +37,9 @@ class PuppetBackend(AvatarBackend):
     name: ClassVar[str] = "puppet"
     revision: ClassVar[str] = "1"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        pace=0.2, concurrency=max(1, (os.cpu_count() or 1) // _CORES_A_JOB)
+        pace=0.2,
+        concurrency=max(1, (os.cpu_count() or 1) // _CORES_A_JOB),
+        reads_text=True,
     )
     Options: ClassVar[type[BaseModel]] = PuppetOptions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from avatar_core.backend import (
@@ -90,7 +91,7 @@ class StandInRung:
 
     def __init__(self, rung: Rung, record: JobRecord | None = None) -> None:
         self.backend: StandIn | None = None
-        self.rung = Rung(rung.name, self._open, rung.options, rung.revision)
+        self.rung = replace(rung, open=self._open)
         self.record = record
         self._open_real = rung.open
 

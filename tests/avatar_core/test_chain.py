@@ -21,6 +21,7 @@ from avatar_core.chain import ChainError, FallbackChain, Outcome, Rung, TrailEnt
 from avatar_core.errors import AvatarError, Cancelled, Category, EnvironmentFault, InputError
 from avatar_core.policy.settings import BreakerSettings, PolicySettings, RetrySettings
 from avatar_core.policy.state import Policy
+from avatar_core.speech import TimedWord
 from avatar_core.testing import VirtualClock
 from support_backends import (
     ScriptedBackend,
@@ -410,12 +411,25 @@ DIFFERENT: dict[str, Callable[[AvatarRequest], str | None]] = {
     "revision": lambda r: key(r, revision="2"),
     "options": lambda r: key(r, options=Keyed(steps=2)),
     "set": lambda r: key(r, options=Keyed(tags={1})),
+    "reading": lambda r: key(r, reads_text=True),
 }
 SAME: dict[str, Callable[[AvatarRequest], str | None]] = {
     "paths": lambda r: key(replace(r, audio=Path("/elsewhere.wav"), portrait=Path("/p.png"))),
     "secret": lambda r: key(r, options=Keyed(token=SecretStr("tops3cret"))),
     "address": lambda r: key(r, options=Keyed(url="https://new.example")),
+    "text": lambda r: key(replace(r, text="corrected")),
 }
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": "corrected"}, {"words": (TimedWord("corrected", 0.1, 0.2),)}]
+)
+def test_what_is_said_makes_another_clip_of_those_who_read_it(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    request = request_for(tmp_path)
+    corrected = replace(request, **change)
+    assert key(corrected, reads_text=True) != key(request, reads_text=True)
 
 
 def test_a_set_of_options_has_one_key_in_whatever_order_it_comes(tmp_path: Path) -> None:
