@@ -1,0 +1,1 @@
+"""Lip-sync programs of others, run as subprocesses: SadTalker first, more by declaration."""
