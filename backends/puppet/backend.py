@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -70,10 +71,12 @@ class PuppetBackend(AvatarBackend):
         options = _options(request)
         size = even(request.size)
         job.progress(0.0, "looking at the portrait")
-        with _told():
+        # Looking and listening keep one core busy each.
+        with _told(), ThreadPoolExecutor(1, "listening") as other:
+            heard = other.submit(_part, request, options)
             prepared = self._prepared(request.portrait, size, options.focus)
             job.progress(0.03, "listening to the narration")
-            part = _part(request, options)
+            part = heard.result()
         path = job.work_dir / "puppet.mp4"
         _encode(prepared, part, request, size, path, job)
         job.progress(1.0, "written")

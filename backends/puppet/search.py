@@ -81,8 +81,8 @@ def turn_needed(picture: Image) -> int | None:
     return best if merits[best] > 0 else None
 
 
-def is_upside_down(picture: Image, face: Face) -> bool:
-    """Whether the picture turned round shows a better face in the same place.
+def merit_upside_down(picture: Image, face: Face) -> float:
+    """How good a face the picture turned round shows in the same place, as a presence.
 
     The forehead and chin of a face that stands on its head may pass for a chin and a forehead.
     """
@@ -92,7 +92,7 @@ def is_upside_down(picture: Image, face: Face) -> bool:
            min(picture.width, int(high[0]) + 1), min(picture.height, int(high[1]) + 1))  # fmt: skip
     part = picture.crop(box)
     part = shrunk(part, min(1.0, 512 / max(part.size)))
-    return _merit(part, 180, patience=2) > face.presence
+    return _merit(part, 180, patience=2)
 
 
 def _merit(picture: Image, degrees: int, patience: int = 4) -> float:

@@ -107,9 +107,9 @@ def thin_plate(controls: Floats, moves: Floats, where: Floats, stiffness: float)
     system[count:, count:] = -1e-9 * np.eye(3)
     wanted = np.zeros((count + 3, moves.shape[1]))
     wanted[:count] = moves
-    weights = np.linalg.solve(system, wanted).astype(np.float32)
+    weights = solved(system, wanted).astype(np.float32)
     places = where.reshape(-1, 2).astype(np.float32)
-    bent = _kernel(places, controls.astype(np.float32)) @ weights[:count]
+    bent = product(_kernel(places, controls.astype(np.float32)), weights[:count])
     flat = bent + weights[count] + places @ weights[count + 1 :]
     result: Floats = flat.reshape(*where.shape[:-1], -1)
     return result
@@ -147,14 +147,28 @@ class Texture:
         return found.view(np.uint8).reshape(*xs.shape, 4)[..., :3]
 
 
+def solved(system: Floats, wanted: Floats) -> Floats:
+    """x with system @ x = wanted, for a system whose upper left quarter can be solved as well.
+
+    In two halves by its Schur complement: from a hundred rows on the linear algebra library takes
+    threads for it, with the effect that `product` tells of.
+    """
+    half = len(system) // 2
+    (above, beside), (below, rest) = (np.hsplit(part, [half]) for part in np.vsplit(system, [half]))
+    first = np.linalg.solve(above, np.hstack([beside, wanted[:half]]))
+    across, alone = np.hsplit(first, [beside.shape[1]])
+    second = np.linalg.solve(rest - product(below, across), wanted[half:] - product(below, alone))
+    return np.vstack([alone - product(across, second), second])
+
+
 def product(left: Floats, right: Floats) -> Floats:
     """left @ right, in pieces so small that they are computed right here.
 
     The linear algebra library shares larger products out among threads, which then wait for each
     other while the encoder has the cores: four to eight times slower.
     """
-    whole = np.empty((len(left), right.shape[1]), np.float32)
-    rows = max(1, _SMALL_PRODUCT // right.size)
+    whole = np.empty((len(left), right.shape[1]), left.dtype)
+    rows = max(1, _SMALL_PRODUCT // max(1, right.size))
     for y in range(0, len(left), rows):
         np.matmul(left[y : y + rows], right, out=whole[y : y + rows])
     return whole
@@ -191,8 +205,8 @@ def _smooth(share: Floats) -> Floats:
 
 
 def _kernel(places: NDArray[np.floating], controls: NDArray[np.floating]) -> NDArray[np.floating]:
-    square = (places**2).sum(1)[:, None] + (controls**2).sum(1)[None, :] - 2 * places @ controls.T
-    square = np.maximum(square, 1e-12)
+    (x, y), (u, v) = places.T[..., None], controls.T[:, None]
+    square = np.maximum((x - u) ** 2 + (y - v) ** 2, 1e-12)
     result: NDArray[np.floating] = square * np.log(square)
     return result
 

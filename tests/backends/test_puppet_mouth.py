@@ -17,6 +17,7 @@ from backends.puppet.lips import LOWER, UPPER
 from backends.puppet.mouth_rig import MouthRig
 from backends.puppet.mouth_track import CHANNELS
 from backends.puppet.portraits import find_face
+from backends.puppet.warp import solved
 
 ASSETS = Path(__file__).parents[2] / "renderer" / "demo" / "assets"
 PORTRAITS = ("presenter.png", "minh.png")
@@ -327,3 +328,13 @@ def test_a_head_that_lies_speaks_like_one_that_stands(turns: int) -> None:
     seen = np.rot90(page, -turns)[top : top + down, left : left + across].astype(int)
     drift = np.abs(seen - upright.patch(pose(jaw=0.7, wide=0.5, teeth=0.5)))
     assert drift[_mouth(upright)].mean() < 4
+
+
+@given(rows=st.integers(2, 160), seed=st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_a_system_is_solved_in_halves_as_it_is_as_a_whole(rows: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, wanted = rng.uniform(-2, 2, (rows, 2)), rng.normal(size=(rows, 3))
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    system = np.exp(-(apart**2)) + 0.01 * np.eye(rows)
+    assert np.abs(system @ solved(system, wanted) - wanted).max() < 1e-8
