@@ -24,21 +24,29 @@ class ScriptedServer:
 
     Each route plays its steps in turn and stays at the last. ``then`` adds steps that are played
     before all routes, whatever is asked. A step may also be a function of the request that
-    returns one. What no script foresees is answered with 501. An error in such a function is
-    raised when the server stops.
+    returns one. What no script foresees is answered by ``otherwise``, which makes a double with
+    a memory of its own out of it, else with 501. An error in such a function is raised when the
+    server stops. ``port`` 0 is any that is free.
 
     Give it a certificate (``ssl.SSLContext``) to speak HTTPS. It is also a plain proxy, as it
     answers whatever address it is asked for: ``paths`` are then those of the other host.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        *,
+        otherwise: Reply | None = None,
+        port: int = 0,
+    ) -> None:
         self._lock = threading.Lock()
         self._first: list[Reply] = []
         self._routes: dict[tuple[str, str], list[Reply]] = {}
         self._requests: list[Recorded] = []
         self._failures: list[BaseException] = []
         self._closing = threading.Event()
-        self._server = _Server(self, tls)
+        self._otherwise = otherwise
+        self._server = _Server(self, tls, port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), name="scripted-server", daemon=True
         )
@@ -99,6 +107,8 @@ class ScriptedServer:
             steps = self._routes.get((method, path))
             if steps:
                 return steps.pop(0) if len(steps) > 1 else steps[0]
+        if self._otherwise is not None:
+            return self._otherwise
         return Answer(_SURPRISE, {"error": f"the script has no answer to {method} {path}"})
 
     def _note(self, request: Recorded) -> None:
@@ -118,8 +128,8 @@ class _Server(ThreadingHTTPServer):
     # Renderers with many workers call at the same moment.
     request_queue_size = 128
 
-    def __init__(self, script: ScriptedServer, tls: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, script: ScriptedServer, tls: ssl.SSLContext | None, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.script = script
         self._tls = tls
 

@@ -58,6 +58,20 @@ def test_what_no_script_foresees_is_answered_so_that_it_is_noticed(server: Scrip
     assert b"no answer to PURGE /x" in answer.read()
 
 
+def test_a_double_with_a_memory_answers_what_no_script_foresees() -> None:
+    asked: list[str] = []
+
+    def remember(request: Recorded) -> Answer:
+        asked.append(f"{request.method} {request.path}")
+        return Answer(200, {"asked": len(asked)})
+
+    with ScriptedServer(otherwise=remember) as server:
+        server.on("GET", "/broken", Answer(500))
+        answers = [ask(server, "GET", path) for path in ("/a/1", "/broken", "/a/2")]
+    assert [answer.status for answer in answers] == [200, 500, 200]
+    assert asked == ["GET /a/1", "GET /a/2"]
+
+
 def test_a_request_is_kept_as_it_came(server: ScriptedServer) -> None:
     server.on("PUT", "/a", Answer())
     ask(server, "PUT", "/a?x=1&y=%20&x=2", b'{"n": 1}')
