@@ -29,7 +29,8 @@ _DAMAGED = (
 _NO_FACE = (
     r"exceptions must derive from BaseException|can not detect the landmark|"
     r"No face detected in this image|Can't get the coeffs of the input|"
-    r"index 0 is out of bounds for axis 0 with size 0"
+    r"index 0 is out of bounds for axis 0 with size 0|"
+    r"index \d+ is out of bounds for axis 1 with size \d+"
 )
 _SOUND = r"Format not recogni[sz]ed|LibsndfileError|CouldntDecodeError|NoBackendError"
 
@@ -74,7 +75,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "face_too_large",
-        r"has no attribute 'ANTIALIAS'|out of bounds for axis 1 with size 4096",
+        r"has no attribute 'ANTIALIAS'",
         Category.INVALID_INPUT,
         "The face fills too many pixels.",
         "Scale the picture down; 1024 pixels on the long side are plenty.",

@@ -1,0 +1,57 @@
+"""Why a run failed: the engine's own table first, then what any program may die of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from avatar_core.errors import Category
+from avatar_core.http_text import shown
+from avatar_core.process_errors import process_error
+from backends.sadtalker.engine import Engine, EngineFailure, Fault
+
+PAGE = "docs/sadtalker.md"
+CRASHED = "crashed"
+
+
+def failure_of(fault: Fault, tail: Sequence[str] = (), status: int | None = None) -> EngineFailure:
+    """``fault`` as an error; its advice says where to read more."""
+    return EngineFailure(
+        fault.code,
+        fault.category,
+        fault.says,
+        advice=f"{fault.advice} See {PAGE}#{fault.code}.",
+        status=status,
+        log_tail=tuple(tail),
+    )
+
+
+def diagnosed(
+    engine: Engine, status: int, stage: str, tail: Sequence[str], hidden: Sequence[Path] = ()
+) -> EngineFailure:
+    """Why a process of ``engine`` ended with ``status`` in ``stage``, having printed ``tail``.
+
+    Whatever no table knows is told with its last line, in which the folders ``hidden`` are not
+    named.
+    """
+    text = "\n".join(tail)
+    for fault in engine.faults:
+        if fault.fits(text, stage, status):
+            return failure_of(fault, tail, status)
+    for folder in hidden:
+        text = text.replace(str(folder), folder.name)
+    error = process_error(engine.title, status, text)
+    return EngineFailure(
+        CRASHED,
+        error.category,
+        shown(error.message),
+        advice=f"{error.advice} See {PAGE}#{CRASHED}.",
+        status=status,
+        log_tail=tuple(tail),
+    )
+
+
+def refused(code: str, message: str, advice: str | None) -> EngineFailure:
+    """An input that cannot be used, found before anything was started."""
+    told = f"{advice or 'Use another file.'} See {PAGE}#{code}."
+    return EngineFailure(code, Category.INVALID_INPUT, message, advice=told)
