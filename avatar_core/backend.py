@@ -42,7 +42,9 @@ class Capabilities:
     machine. ``concurrency`` is how many jobs may run at once, None means any number. ``pace`` is
     how many seconds of work a second of narration usually takes, for `avatar plan`.
     ``reads_text`` says that a clip depends on what is said (``text`` and ``words``), not on its
-    sound alone: then a corrected caption makes the clip anew.
+    sound alone: then a corrected caption makes the clip anew. ``attempt_seconds`` is how long one
+    call may take where the user does not say (``policies.NAME.attempt_seconds``,
+    ``deadline.attempt``), None: as long as any other backend's.
     """
 
     max_seconds: float | None = None
@@ -57,6 +59,7 @@ class Capabilities:
     concurrency: int | None = None
     pace: float | None = None
     reads_text: bool = False
+    attempt_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

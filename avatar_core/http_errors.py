@@ -86,7 +86,7 @@ def status_error(
         service,
         meaning,
         f"HTTP {status}",
-        said(body),
+        _quoted(body, hint),
         status=status,
         retry_after=pause if meaning.category in _PASSING else None,
         unanswered=order and meaning.unanswered and not turned_away,
@@ -133,7 +133,7 @@ def content_error(
     if hint is not None:
         meaning = _by_hint(hint, meaning)
     unanswered = order and meaning.unanswered
-    return _error(service, meaning, "", said(body), status=status, unanswered=unanswered)
+    return _error(service, meaning, "", _quoted(body, hint), status=status, unanswered=unanswered)
 
 
 def kind_of(failure: Exception, *, arrived: bool = True) -> str:
@@ -159,6 +159,10 @@ def hint_for(
     # What one error page breaks over lines another one does not.
     evidence = " ".join((_header(headers, "ngrok-error-code") or "", text)).replace("\n", " ")
     return next((hint for hint in (*hints, *HINTS) if hint.fits(status, evidence)), None)
+
+
+def _quoted(body: bytes, hint: Hint | None) -> str:
+    return said(body) if hint is None or hint.quotes else ""
 
 
 def _kind_of_tls(chain: list[BaseException], arrived: bool) -> str:

@@ -27,7 +27,8 @@ class Meaning:
 class Hint:
     """A text in an answer that tells more than its status: found by ``pattern`` (a regular
     expression, case ignored) among ``statuses``, None for any. ``unanswered`` None leaves that
-    to the status; ``says`` and ``advice`` likewise.
+    to the status; ``says`` and ``advice`` likewise. ``quotes`` False leaves out what the service
+    itself says, such as a whole traceback.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Hint:
     advice: str | None = None
     statuses: Container[int] | None = None
     unanswered: bool | None = None
+    quotes: bool = True
 
     def fits(self, status: int, evidence: str) -> bool:
         if self.statuses is not None and status not in self.statuses:

@@ -145,7 +145,7 @@ class Tries:
         self._resumed = self._order.exists
         # The job that was reserved nothing for may be gone; a new one is ordered, and paid.
         self._payment.reserve(self._request)
-        seconds = min(self._policy.attempt_seconds(self._rung), turn.time_left())
+        seconds = min(self._policy.attempt_seconds(self._rung, self._backend), turn.time_left())
         self._calls += 1
         return self._attempt.run(self._request, self._order, seconds, self._payment.charge)
 

@@ -88,6 +88,15 @@ class PolicySettings(_Section):
     policies: Mapping[str, BackendPolicy] = Field(default_factory=dict)
     affinity: str = "scene"
 
+    def attempt_seconds(self, backend: str, declared: float | None = None) -> float:
+        """How long one call of ``backend`` may take. What it has ``declared``
+        (`Capabilities.attempt_seconds`) counts where the user has said nothing."""
+        own = self.of(backend).attempt_seconds
+        if own is not None:
+            return own
+        said = "attempt" in self.deadline.model_fields_set
+        return self.deadline.attempt if said or not declared else declared
+
     def of(self, backend: str) -> BackendPolicy:
         """What is said for one backend alone."""
         return self.policies.get(backend) or BackendPolicy()

@@ -73,9 +73,10 @@ class Policy:
         """How many calls with the same request a rung gets."""
         return self.settings.of(rung).attempts or self.settings.retry.attempts
 
-    def attempt_seconds(self, rung: str) -> float:
+    def attempt_seconds(self, rung: str, backend: AvatarBackend) -> float:
         """How long one call of a rung may take."""
-        return self.settings.of(rung).attempt_seconds or self.settings.deadline.attempt
+        declared = backend.capabilities.attempt_seconds
+        return self.settings.attempt_seconds(rung, declared)
 
     def breaker(self, rung: str) -> Breaker:
         def make() -> Breaker:

@@ -34,7 +34,8 @@ class RungPlan:
     ``chosen``: it is expected to deliver; those after it are asked only when it fails.
     ``reason`` is a sentence, or the end of one: why it is skipped, which job waits. ``price`` is
     for a new clip now (None: not known beforehand; free where it is made or fetched), ``paid``
-    was paid by an earlier run. ``seconds`` None: nobody knows.
+    was paid by an earlier run. ``seconds`` None: nobody knows. ``limit`` is how many one call may
+    take by the backend's own word.
     """
 
     backend: str
@@ -47,6 +48,7 @@ class RungPlan:
     seconds: Span | None = None
     uploads: bool = False
     needs_network: bool = False
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

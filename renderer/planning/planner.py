@@ -174,6 +174,7 @@ class Planner:
             seconds=seconds,
             uploads=can.uploads,
             needs_network=can.needs_network,
+            limit=can.attempt_seconds,
         )
 
     def _pace(self, verdict: Verdict) -> Pace | None:

@@ -30,7 +30,7 @@ def _of_scene(planned: ScenePlan, scene: FilmScene, policy: PolicySettings) -> I
     chosen = planned.chosen
     if chosen is None or chosen.seconds is None or chosen.state != "make":
         return
-    limit = policy.of(chosen.backend).attempt_seconds or policy.deadline.attempt
+    limit = policy.attempt_seconds(chosen.backend, chosen.limit)
     if chosen.backend != LAST_RUNG and chosen.seconds.usual > limit:
         yield (
             f"{chosen.backend} usually takes {chosen.seconds.usual:.0f} s for it, and one call may "

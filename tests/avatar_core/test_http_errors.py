@@ -207,6 +207,12 @@ def test_a_backend_s_own_hints_come_first() -> None:
     assert plan.advice != STATUSES[403].advice
 
 
+def test_a_hint_may_leave_out_what_the_service_says() -> None:
+    crash = Hint("crash", "Traceback", C.SERVER, "crashed", quotes=False)
+    error = error_for(500, b'{"error":"Traceback (most recent call last)"}', hints=(crash,))
+    assert error.message == "D-ID (api.d-id.com) crashed (HTTP 500)."
+
+
 # --- what the service says -----------------------------------------------------------------
 
 

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatar_core.attempt import GRACE_SECONDS
-from avatar_core.backend import AvatarRequest, Cost, Health
+from avatar_core.backend import AvatarRequest, Capabilities, Cost, Health, Size
+from avatar_core.chain import FallbackChain, Rung
 from avatar_core.errors import AvatarError, Category
 from avatar_core.policy.deadline import FilmDeadline
-from avatar_core.policy.settings import DeadlineSettings
-from avatar_core.testing import ScriptedBackend, VirtualClock, deliver, fail, hang
+from avatar_core.policy.settings import DeadlineSettings, PolicySettings
+from avatar_core.policy.state import Policy
+from avatar_core.testing import ScriptedBackend, VirtualClock, deliver, fail, hang, judge_fakes
 from support_policy import Stage, calls, of, spans
 
 
@@ -74,6 +76,44 @@ def test_a_time_out_says_how_long_was_waited(tmp_path: Path) -> None:
     entry = of(outcome, "colab")[0]
     assert entry.message == "It did not come back within 590 s."
     assert "policies.colab.attempt_seconds" in (entry.advice or "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 300),
+        ({"deadline": {"scene": 900}}, 300),
+        ({"deadline": {"attempt": 120}}, 120),
+        ({"policies": {"colab": {"attempt_seconds": 40}}}, 40),
+        ({"policies": {"did": {"attempt_seconds": 40}}}, 300),
+        ({"deadline": {"attempt": 50}, "policies": {"colab": {"attempt_seconds": 40}}}, 40),
+    ],
+)
+def test_what_a_backend_declares_counts_until_the_user_says_something(
+    settings: dict[str, Any], seconds: float
+) -> None:
+    policy = Policy(PolicySettings.model_validate(settings), clock=VirtualClock())
+    slow = ScriptedBackend("colab", capabilities=Capabilities(attempt_seconds=300))
+    assert policy.attempt_seconds("colab", slow) == seconds
+
+
+def test_a_backend_that_declares_nothing_has_as_long_as_the_others() -> None:
+    policy = Policy(clock=VirtualClock())
+    assert policy.attempt_seconds("did", ScriptedBackend("did")) == 120
+
+
+def test_a_call_is_given_the_time_that_its_backend_declares(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    slow = ScriptedBackend(
+        "colab", hang(), clock=clock, capabilities=Capabilities(attempt_seconds=300)
+    )
+    static = ScriptedBackend("static", clock=clock)
+    chain = FallbackChain(
+        [Rung.of(slow), Rung.of(static)], policy=Policy(clock=clock), validate=judge_fakes
+    )
+    request = AvatarRequest(None, tmp_path / "speech.wav", 1.0, Size(64, 64), 30)
+    outcome = chain.run(request, tmp_path)
+    assert outcome.trail[0].message == "It did not come back within 300 s."
 
 
 def test_backends_that_hang_one_after_another_leave_the_last_its_time(tmp_path: Path) -> None:

@@ -305,6 +305,11 @@ def test_a_narration_that_usually_takes_longer_than_one_call_may_is_warned_of(
     assert "usually takes 50 s" in warning and "deadline.attempt" in warning
 
 
+def test_a_backend_that_may_take_its_time_is_not_warned_of(stage: Any, tmp_path: Path) -> None:
+    there = stage(Tally(can=Capabilities(pace=300.0, attempt_seconds=300)))
+    assert there.plan(film_on(there, tmp_path, 1)).warnings == ()
+
+
 def test_a_film_that_takes_longer_than_it_may_is_warned_of(stage: Any, tmp_path: Path) -> None:
     there = stage(Tally(can=Capabilities(pace=100.0)), deadline__film=60)
     plan = there.plan(film_on(there, tmp_path, 3))
