@@ -17,7 +17,11 @@ PREFIX = "AVATAR_"
 # Editors on Windows begin a file with a mark that would become part of its first key.
 _ENCODING = "utf-8-sig"
 # Services tell their users to set these, so they are read as they are.
-AS_THEY_ARE = {"COLAB_API_URL": "backends.colab.url", "DID_API_KEY": "backends.did.api_key"}
+AS_THEY_ARE = {
+    "COLAB_API_URL": "backends.colab.url",
+    "DID_API_KEY": "backends.did.api_key",
+    "DID_API_URL": "backends.did.api_url",
+}
 # Tables by the name of a backend; what is in them depends on it.
 OPEN_TABLES = frozenset({"backends", "policies"})
 # Read by other parts directly from the environment, because they decide before settings exist.

@@ -17,7 +17,7 @@ CONTROLS = "\x1b\r\x08\x07"
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a machine on which nothing is configured, caches in ``home``."""
-    ours = ("AVATAR_", "COLAB_API_URL", "DID_API_KEY", "FORCE_COLOR", "TERMINAL_WIDTH")
+    ours = ("AVATAR_", "COLAB_API_URL", "DID_API_", "FORCE_COLOR", "TERMINAL_WIDTH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "AVATAR_CACHE_DIR": str(home / "cache"), "COLUMNS": "160", **(extra or {})}
 

@@ -275,7 +275,8 @@ def test_installed_distributions_are_found_and_the_environment_restricts_them(
 ) -> None:
     install(tmp_path, "acme-avatar", SOUND.format(name="acme"), plugin="acme")
     show = "from avatar_core.plugins import load_plugins; print(load_plugins().backends.names())"
-    assert python(show, tmp_path).stdout.strip() == "('acme', 'puppet', 'static')"
+    found = python(show, tmp_path).stdout
+    assert all(f"'{name}'" in found for name in ("acme", "puppet", "static"))
     assert python(show, tmp_path, AVATAR_PLUGINS="acme").stdout.strip() == "('acme',)"
     assert "static" in python(show, tmp_path, AVATAR_PLUGINS="static,acme").stdout
 

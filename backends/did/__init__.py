@@ -1,0 +1,1 @@
+"""D-ID, a paid cloud that makes portraits speak."""

@@ -1,0 +1,63 @@
+"""Whether an order whose answer was lost has become a talk.
+
+The service takes no key that would keep it from making the same talk twice, so the account's talks
+are searched for our reference. Whether their list tells names is not published: where it does not,
+the newest talks are asked for one by one, and where that tells nothing either, nobody can know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.did import errors
+from backends.did.api import FAILED, DidApi, Limits, Listed
+
+_SECONDS = 10.0
+# Five thousand talks. Who has more is told that the order cannot be looked for.
+_MOST_PAGES = 50
+_MOST_SINGLE_LOOKS = 20
+
+
+def find_talk(api: DidApi, reference: str) -> str | None:
+    """The id of the talk that was ordered with ``reference``, None if there is none.
+
+    Raises `AvatarError`: unsupported where that cannot be known, anything else where the service
+    could not be asked just now.
+    """
+    seen: list[Listed] = []
+    token, tokens = "", set[str]()
+    for _ in range(_MOST_PAGES):
+        page, token = api.talks(token, _SECONDS)
+        seen += page
+        found = _match(page, reference)
+        if found is not None:
+            return found
+        if not token:
+            return _by_single_looks(api, reference, seen)
+        if token in tokens:
+            raise errors.cannot_be_known("its list of talks goes round in circles")
+        tokens.add(token)
+    raise errors.cannot_be_known("the account has too many talks to look through")
+
+
+def _by_single_looks(api: DidApi, reference: str, seen: Sequence[Listed]) -> str | None:
+    """What is to be known after the whole list was searched in vain."""
+    if not seen or any(one.marks for one in seen):
+        return None
+    # Times are told with and without their zone, which is always UTC.
+    newest = sorted(seen, key=lambda one: one.created_at, reverse=True)[:_MOST_SINGLE_LOOKS]
+    looks = [api.talk(one.talk.id, Limits(_SECONDS)) for one in newest]
+    told = [look for look in looks if look is not None]
+    found = _match(told, reference)
+    if found is not None:
+        return found
+    if any(one.marks for one in told) and len(newest) == len(seen):
+        return None
+    raise errors.cannot_be_known("it does not tell which talk belongs to which order")
+
+
+def _match(talks: Sequence[Listed], reference: str) -> str | None:
+    """One that has not failed comes first: the same order may have been sent a second time."""
+    ours = [one.talk for one in talks if reference in one.marks]
+    ours.sort(key=lambda talk: talk.status in FAILED)
+    return ours[0].id if ours else None
