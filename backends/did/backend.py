@@ -66,7 +66,8 @@ class DidBackend(AvatarBackend):
         uploads=True,
         costs_money=True,
         concurrency=4,
-        pace=1.5,
+        pace=2.0,
+        attempt_seconds=300.0,
     )
     Options: ClassVar[type[BaseModel]] = DidOptions
 
@@ -258,14 +259,14 @@ class DidBackend(AvatarBackend):
         except MediaError as failure:
             message = f"The clip from D-ID cannot be read: {failure.message}"
             raise AvatarError(Category.BAD_OUTPUT, message) from failure
-        planned = request.duration + options.pad_audio
+        seconds = max(talk.seconds or 0.0, request.duration + options.pad_audio)
         return AvatarClip(
             path=path,
             size=seen.size,
             fps=seen.fps,
             duration=seen.seconds,
             backend=self.name,
-            cost=cost_of(talk.seconds or planned, options),
+            cost=cost_of(seconds, options),
             warnings=warnings,
         )
 
