@@ -9,6 +9,7 @@ from avatar_core.errors import Category
 from avatar_core.http_text import shown
 from avatar_core.process_errors import process_error
 from backends.sadtalker.engine import Engine, EngineFailure, Fault
+from backends.sadtalker.watch import Ended
 
 PAGE = "docs/sadtalker.md"
 CRASHED = "crashed"
@@ -26,18 +27,17 @@ def failure_of(fault: Fault, tail: Sequence[str] = (), status: int | None = None
     )
 
 
-def diagnosed(
-    engine: Engine, status: int, stage: str, tail: Sequence[str], hidden: Sequence[Path] = ()
-) -> EngineFailure:
-    """Why a process of ``engine`` ended with ``status`` in ``stage``, having printed ``tail``.
+def diagnosed(engine: Engine, ended: Ended, hidden: Sequence[Path] = ()) -> EngineFailure:
+    """Why a process of ``engine`` ended as it did.
 
     Whatever no table knows is told with its last line, in which the folders ``hidden`` are not
     named.
     """
-    text = "\n".join(tail)
+    status, tail = ended.status, ended.tail
     for fault in engine.faults:
-        if fault.fits(text, stage, status):
+        if fault.fits("\n".join(tail), ended.stage, status):
             return failure_of(fault, tail, status)
+    text = "\n".join(ended.errors or tail)
     for folder in hidden:
         text = text.replace(str(folder), folder.name)
     error = process_error(engine.title, status, text)

@@ -78,7 +78,7 @@ class Fault:
             return False
         if self.status is not None and self.status != status:
             return False
-        return re.search(self.pattern, text, re.IGNORECASE) is not None
+        return re.search(self.pattern, text, re.IGNORECASE | re.MULTILINE) is not None
 
 
 @dataclass(frozen=True, slots=True)

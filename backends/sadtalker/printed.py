@@ -24,8 +24,10 @@ _MOST_WAITING = 256
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Whole lines, and the beginning of one that has not ended; ``over``: the stream has ended."""
+    """Whole lines of a stream, counted from 0, and the beginning of one that has not ended;
+    ``over``: the stream has ended."""
 
+    stream: int
     lines: tuple[str, ...] = ()
     partial: str = ""
     over: bool = False
@@ -39,8 +41,8 @@ class Streams:
         self._batches: queue.Queue[Batch] = queue.Queue(_MOST_WAITING)
         self._open = len(streams)
         self._left = threading.Event()
-        for stream in streams:
-            threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        for number, stream in enumerate(streams):
+            threading.Thread(target=self._read, args=(number, stream), daemon=True).start()
 
     @property
     def over(self) -> bool:
@@ -60,7 +62,7 @@ class Streams:
         """Nobody listens any longer: the threads end as soon as their streams do."""
         self._left.set()
 
-    def _read(self, stream: IO[bytes]) -> None:
+    def _read(self, number: int, stream: IO[bytes]) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         pending = ""
         with stream:
@@ -69,9 +71,9 @@ class Streams:
                 *lines, pending = _END.split(pending)
                 if len(pending) > _LONGEST_LINE:
                     lines, pending = [*lines, pending], ""
-                self._put(Batch(tuple(line for line in lines if line), pending))
+                self._put(Batch(number, tuple(line for line in lines if line), pending))
         pending += decoder.decode(b"", final=True)
-        self._put(Batch((pending,) if pending else (), over=True))
+        self._put(Batch(number, (pending,) if pending else (), over=True))
 
     def _put(self, batch: Batch) -> None:
         while not self._left.is_set():

@@ -28,7 +28,8 @@ class _Place:
 
 class Progress:
     """Follows one run. What it tells never falls, though bars may start again: the enhancer's
-    does after a failure that it hides, the face's does for every reference video."""
+    does after a failure that it hides, the face's does for every reference video. Nor does the
+    stage: the two streams of a program may be read in another order than it wrote to them."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = tuple(stages)
@@ -42,8 +43,12 @@ class Progress:
 
     @property
     def stage(self) -> str:
-        """The name of the stage that printed last, "" for an engine that declares none."""
+        """The name of the latest stage reached, "" for an engine that declares none."""
         return self._stages[self._stage].name if self._stages else ""
+
+    def first(self) -> EngineNews:
+        """What to tell before anything was printed."""
+        return EngineNews(self.stage, 0.0, self._stages[0].says if self._stages else "at work")
 
     def feed(self, line: str) -> EngineNews | None:
         """What ``line`` says, None where that is nothing new."""
@@ -51,13 +56,16 @@ class Progress:
             done, total = int(match["done"]), int(match["total"])
             place = self._bars[match["name"]]
             part = min(1.0, done / total) if total else 1.0
-            return self._at(place.stage, place.start + place.share * part, f", {done} of {total}")
+            detail = f", {done} of {total}" if total > 1 else ""
+            return self._at(place.stage, place.start + place.share * part, detail)
         for number, pattern in enumerate(self._lines):
             if pattern.search(line):
                 return self._at(number, self._starts[number], "")
         return None
 
     def _at(self, stage: int, fraction: float, detail: str) -> EngineNews | None:
+        if stage < self._stage:
+            return None
         self._stage = stage
         self._best = max(self._best, fraction)
         news = EngineNews(self.stage, self._best, self._stages[stage].says + detail)

@@ -92,8 +92,11 @@ class EngineRunner:
         """
         return tuple(lack.says for lack in self._lacks(options))
 
-    def run(self, task: EngineTask, tell: Tell, cancel: Stop) -> EngineResult:
-        """Make the clip, in ``task.folder``; nothing else is left behind.
+    def run(
+        self, task: EngineTask, tell: Tell, cancel: Stop, *, most: float | None = None
+    ) -> EngineResult:
+        """Make the clip, in ``task.folder``; nothing else is left behind. ``most`` is how many
+        seconds it may take, where that is not what the limits say.
 
         Raises `EngineFailure`, and `Cancelled` when ``cancel`` is set (a `threading.Event`, or
         whatever else has ``is_set``). No process of the engine is left by then.
@@ -104,7 +107,7 @@ class EngineRunner:
             raise failure_of(fault_of(self.engine, lacks))
         scratch = swept(self.root, self.engine.scratch, self._clock.wall())
         with scratch, plain_folder(task.folder) as folder, _told_in_words():
-            return _Run(self, task, folder, _Steady(tell), cancel).made()
+            return _Run(self, task, folder, _Steady(tell), cancel).made(most)
 
     def _lacks(self, options: BaseModel | None) -> list[Lack]:
         lacks = lacking_files(self.engine, self.root) or [
@@ -133,14 +136,14 @@ class _Run:
         self._token = _Token(cancel)
         self._begun = self._clock()
 
-    def made(self) -> EngineResult:
+    def made(self, most: float | None) -> EngineResult:
         self._tell(EngineNews("prepare", 0.0, "preparing picture and sound"))
         self._token.check()
         kept = self._picture()
         narration = self._narration()
         needs = self._engine.needs
         cut = pieces(narration, self._limits.chunk or needs.longest(self._task.options))
-        most = self._limits.most or self._engine.caps(narration.seconds, self._task.options)
+        most = most or self._limits.most or self._engine.caps(narration.seconds, self._task.options)
         programs = provide_ffmpeg(self._folder)
         takes: list[Take] = []
         for piece in cut:
@@ -193,13 +196,14 @@ class _Run:
             error = start_error(engine.title, failure)
             fault = Fault("not_installed", "", error.category, error.message, error.advice)
             raise failure_of(fault) from failure
+        tell(progress.first())
         watch = Watch(process, progress, engine.loops, engine.output.line, self._clock)
         ended = watch.until_end(patience, tell, self._cancel)
         if ended.fault is not None:
             raise failure_of(ended.fault, ended.tail, ended.status)
         if ended.status:
             hidden = (self._folder, self._root)
-            raise diagnosed(engine, ended.status, ended.stage, ended.tail, hidden)
+            raise diagnosed(engine, ended, hidden)
         return ended
 
     def _finished(self, takes: list[Take], seconds: float, kept: Kept) -> EngineResult:

@@ -18,8 +18,10 @@ from backends.sadtalker.process import end
 from backends.sadtalker.progress import Progress
 
 _POLL_SECONDS = 0.1
-# A grandchild may keep the pipes open after the program itself has ended.
 _DRAIN_SECONDS = 2.0
+_ERROR_LINES = 20
+# The number of the error stream among the two that are read.
+_ERRORS = 1
 
 
 class Stop(Protocol):
@@ -41,11 +43,13 @@ class Patience:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """``status`` is the exit code (negative: the signal). ``stage`` is where it was. ``result``
-    is what the last line that names a result says. ``fault`` is why it was ended by us."""
+    is what the last line that names a result says. ``fault`` is why it was ended by us. ``tail``
+    are its last lines, ``errors`` those of its error stream alone."""
 
     status: int
     stage: str
     tail: tuple[str, ...]
+    errors: tuple[str, ...]
     result: str | None = None
     fault: Fault | None = None
 
@@ -66,7 +70,7 @@ class Watch:
         self._loops = [(loop, re.compile(loop.pattern)) for loop in loops]
         self._result_line = re.compile(result_line or r"(?!)")
         self._clock = clock
-        self._tail = Tail()
+        self._tail, self._errors = Tail(), Tail(_ERROR_LINES)
         self._seen: Counter[str] = Counter()
         self._result: str | None = None
         self._fault: Fault | None = None
@@ -88,6 +92,7 @@ class Watch:
             self._process.wait(),
             self._progress.stage,
             self._tail.lines,
+            self._errors.lines,
             self._result,
             self._fault,
         )
@@ -106,8 +111,9 @@ class Watch:
                 heard = now
                 self._hear(batch, tell)
             elif self._process.poll() is not None:
+                # Something that it started keeps the pipes open.
                 left = now if left is None else left
-                if now - left > _DRAIN_SECONDS:
+                if now - left >= patience.grace:
                     return
             self._fault = self._fault or _overdue(patience, now - begun, now - heard)
         if self._fault is None:
@@ -125,8 +131,8 @@ class Watch:
 
     def _hear(self, batch: Batch, tell: Callable[[EngineNews], None]) -> None:
         for line in batch.lines:
-            self._tail.add(line)
-            self._note(line)
+            self._keep(batch.stream, line)
+            self._look_for_loop(line)
             self._told(line, tell)
         if batch.partial:
             self._told(batch.partial, tell)
@@ -136,9 +142,14 @@ class Watch:
         if news is not None:
             tell(news)
 
-    def _note(self, line: str) -> None:
+    def _keep(self, stream: int, line: str) -> None:
+        self._tail.add(line)
+        if stream == _ERRORS:
+            self._errors.add(line)
         if match := self._result_line.search(line):
             self._result = match["path"].strip()
+
+    def _look_for_loop(self, line: str) -> None:
         for loop, pattern in self._loops:
             if pattern.search(line):
                 self._seen[loop.pattern] += 1
@@ -153,9 +164,7 @@ class Watch:
             if batch is None:
                 break
             for line in batch.lines:
-                self._tail.add(line)
-                if match := self._result_line.search(line):
-                    self._result = match["path"].strip()
+                self._keep(batch.stream, line)
         streams.leave()
 
 
