@@ -44,7 +44,7 @@ class Policy:
         self.settings = settings or PolicySettings()
         self.clock = clock or SystemClock()
         self.source = source or random.SystemRandom()
-        self.journal = journal or MemoryJournal()
+        self.journal = journal if journal is not None else MemoryJournal()
         self.health = health or HealthChecks(limit=self.settings.deadline.check, clock=self.clock)
         self.backoff = Backoff(self.settings.retry, self.source)
         self.look = Look(self.settings.affinity)
