@@ -117,6 +117,7 @@ _AT_THE_DOOR = (
         "did not accept the address of the narration, whatever else it complains of",
         "Render again, so that the narration is sent anew; else update avatar-core.",
         statuses={400},
+        quotes=False,
     ),
     Hint(
         "one of the uploads",
