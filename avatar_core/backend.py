@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -306,6 +306,15 @@ class AvatarBackend(ABC):
         """
         del request
         return None if self.capabilities.costs_money else FREE
+
+    def cheaper_together(self, requests: Sequence[AvatarRequest], joined: AvatarRequest) -> bool:
+        """Whether ``requests`` may be made as one job, ``joined``, because that costs less.
+
+        ``joined`` has their narrations one after the other, with a pause between them; its clip is
+        cut again. For services that bill by blocks of time. Offline and quick, like `estimate`.
+        """
+        del requests, joined
+        return False
 
     def safer(self, request: AvatarRequest, error: AvatarError) -> AvatarRequest | None:
         """The same request one step less ambitious, or None when there is no such step."""

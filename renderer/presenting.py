@@ -10,9 +10,11 @@ from decimal import Decimal
 from avatar_core.backend import AvatarRequest
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ClipCache, FallbackChain, Outcome, Rung, TrailEntry
+from avatar_core.clip_check import validate_clip
 from avatar_core.policy.settings import PolicySettings
 from avatar_core.policy.state import Policy
 from avatar_core.pool import BackendPool
+from avatar_core.rung_run import Tools
 from avatar_core.second_try import second_tries, stands_out
 from avatar_core.settings import Settings
 from renderer.clip_cache import StoredClips
@@ -20,6 +22,8 @@ from renderer.film import Film, FilmScene, Presenter
 from renderer.journal import StoredJournal
 from renderer.planning.paces import Paces
 from renderer.presenter_request import presenter_request
+from renderer.shared_jobs.forming import part_of
+from renderer.shared_jobs.making import LETTERS, LOCK, SharedJobs
 from renderer.speech.narration import Narration
 from renderer.store import FileHashes, Store
 
@@ -45,6 +49,8 @@ class Presenting:
         self._clips = StoredClips(store)
         self._paces = Paces(store)
         self._policy = Policy(policy_for(film, settings), journal=StoredJournal(store))
+        tools = Tools(self._policy, validate_clip, self._clips, self._fence)
+        self._shared = SharedJobs(store, self._clips, tools, on_attempt)
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -72,23 +78,30 @@ class Presenting:
             on_attempt=lambda entry: self._on_attempt(scene.id, entry),
         )
         began = self._began.setdefault(scene.id, self._policy.clock())
+        told = self._shared.make(scene.id, cancel, began, on_progress)
         # Another process may be making the same clip: wait for it rather than pay as well.
         with (
-            self._store.locked("chain", request.key, cancel, letters=4),
+            self._store.locked(LOCK, request.key, cancel, letters=LETTERS),
             self._store.work_dir() as work,
         ):
             outcome = chain.run(request, work, cancel, on_progress, scene=scene.id, began=began)
         self._paces.note(outcome, narration.seconds)
-        return self._remember(scene.id, outcome)
+        return self._remember(scene.id, replace(outcome, trail=(*told, *outcome.trail)))
 
-    def count_what_is_made(self, scenes: Sequence[tuple[FilmScene, Narration]]) -> None:
+    def take_stock(self, scenes: Sequence[tuple[FilmScene, Narration]]) -> None:
         """The film's budget holds for the whole film: the clips of earlier renders count as well,
-        and the jobs that a render which died has ordered."""
+        and the jobs that a render which died has ordered. Then it is known what is to be made, and
+        which scenes share a job."""
+        parts = []
         for scene, narration in scenes:
             request = self._request(scene, narration)
             if request is None or scene.presenter is None:
                 continue
-            count_what_is_spent(self._rungs(scene.presenter), request, self._clips, self._policy)
+            rungs = self._rungs(scene.presenter)
+            count_what_is_spent(rungs, request, self._clips, self._policy)
+            parts.append(part_of(scene.id, rungs, request))
+        for job in self._shared.form(parts):
+            count_what_is_spent([job.rung], job.request, self._clips, self._policy)
 
     def second_tries(
         self,
@@ -123,8 +136,7 @@ class Presenting:
         return presenter_request(self._film, scene, narration, self._hashes)
 
     def _fence(self, rung: Rung, request: AvatarRequest) -> str | None:
-        del request
-        return upload_fence(rung, self._film, self._settings)
+        return upload_fence(rung, self._film, self._settings) or self._shared.refusal(rung, request)
 
 
 def count_what_is_spent(

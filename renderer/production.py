@@ -94,7 +94,7 @@ class Production:
             SceneCut(film, *parts)
             for parts in zip(film.scenes, timeline.scenes, narrations, strict=True)
         ]
-        self._presenting.count_what_is_made(list(zip(film.scenes, narrations, strict=True)))
+        self._presenting.take_stock(list(zip(film.scenes, narrations, strict=True)))
         sound, made = self._sound_and_scenes(drafts, timeline)
         delivery = self._deliver(made, sound, timeline, target)
         missed = missed_loudness(film, delivery.loudness)

@@ -153,7 +153,7 @@ class Stage:
             film, self.pool, self.store, self.hashes, settings, lambda scene, entry: None
         )
         cast = list(zip(film.scenes, self.narrate(film), strict=True))
-        presenting.count_what_is_made(cast)
+        presenting.take_stock(cast)
         outcomes = {scene.id: _present(presenting, scene, heard) for scene, heard in cast}
         while again := presenting.out_of_look():
             for scene, heard in cast:

@@ -86,7 +86,8 @@ def _rung(rung: RungPlan, scene: ScenePlan, notes: Notes) -> tuple[str, str, str
     if rung.state == "fetch":
         does = f"is fetched {notes.number(f'{rung.backend}: {rung.reason}')}"
         return _in_turn(does, rung, scene), _earlier(rung.paid), time
-    return _in_turn("makes it", rung, scene), _price(rung.price), time
+    together = f" {notes.number(f'{rung.backend}: {rung.reason}')}" if rung.reason else ""
+    return _in_turn(f"makes it{together}", rung, scene), _price(rung.price), time
 
 
 def _in_turn(does: str, rung: RungPlan, scene: ScenePlan) -> str:

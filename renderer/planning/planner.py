@@ -30,6 +30,7 @@ from renderer.planning.warnings import warnings_of
 from renderer.presenter_request import presenter_request
 from renderer.presenting import policy_for
 from renderer.production import in_script, scene_lengths
+from renderer.shared_jobs.forming import part_of
 from renderer.store import FileHashes, Store
 from renderer.timeline import lay_out
 
@@ -88,6 +89,11 @@ class Planner:
         with self._store.work_dir() as work:
             rehearsal = Rehearsal(film, self._loaded.settings, self._store, work)
             counted = _count(parts, rehearsal)
+            rehearsal.form_jobs(
+                part_of(part.scene.id, part.rungs, part.request)
+                for part in parts
+                if part.request is not None
+            )
             passes = _rehearsed(parts, rehearsal)
         return self._told(film, passes, counted)
 

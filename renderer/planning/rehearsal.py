@@ -7,14 +7,15 @@ stand-ins is what they would do in a render in which every backend that is asked
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from avatar_core.attempt import contained
 from avatar_core.backend import FREE, AvatarClip, AvatarRequest, Capabilities, Cost
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ChainError, FallbackChain, Outcome, Rung
-from avatar_core.errors import EnvironmentFault
+from avatar_core.errors import AvatarError, EnvironmentFault
 from avatar_core.journal import JobRecord, MemoryJournal
 from avatar_core.policy.settings import BudgetSettings, PolicySettings
 from avatar_core.policy.state import Policy
@@ -27,8 +28,15 @@ from renderer.film import Film
 from renderer.journal import StoredJournal
 from renderer.planning.plan import State
 from renderer.planning.prices import add_up
-from renderer.planning.stand_in import PretendedTime, ScratchClips, ScratchJournal, StandInRung
+from renderer.planning.stand_in import (
+    PretendedTime,
+    ScratchClips,
+    ScratchJournal,
+    Share,
+    StandInRung,
+)
 from renderer.presenting import count_what_is_spent, policy_for, upload_fence
+from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs
 from renderer.store import Store
 
 
@@ -90,14 +98,23 @@ class Rehearsal:
         no_limit = PolicySettings(budget=BudgetSettings(allow_unknown_price=True))
         no_policy = Policy(no_limit, clock=clock, journal=MemoryJournal())
         self._asking = Tools(no_policy, _accept, None, self._fence)
+        self._shares: dict[str, Share] = {}
 
     def count_what_is_made(self, rungs: Sequence[Rung], request: AvatarRequest) -> str | None:
         """As a render does before its first scene; returns whose clip it is, if there is one."""
         return count_what_is_spent(rungs, request, self._clips, self.policy)
 
+    def form_jobs(self, parts: Iterable[Part]) -> None:
+        """Find out which scenes share a job, as a render does before its first scene."""
+        for job in shared_jobs(parts, self._clips, self._journal):
+            price = _price_of(job)
+            prices = [None] * len(job.parts) if price is None else job.shares(price)
+            for scene, share in zip(job.scenes, prices, strict=True):
+                self._shares[scene] = Share(job.rung.name, share, job.others(scene))
+
     def scene(self, name: str, rungs: Sequence[Rung], request: AvatarRequest) -> Rehearsed:
         """What would become of every rung, and then of the scene."""
-        doubles = self._doubles(rungs, request)
+        doubles = self._doubles(name, rungs, request)
         chain = FallbackChain(
             [double.rung for double in doubles],
             policy=self.policy,
@@ -125,10 +142,13 @@ class Rehearsal:
             return False
         return stands_out(outcome, self.policy)
 
-    def _doubles(self, rungs: Sequence[Rung], request: AvatarRequest) -> list[StandInRung]:
+    def _doubles(
+        self, name: str, rungs: Sequence[Rung], request: AvatarRequest
+    ) -> list[StandInRung]:
         keys = [_key(rung, request) for rung in rungs]
         records = [None if key is None else self._journal.find(key) for key in keys]
-        return [StandInRung(*known) for known in zip(rungs, records, strict=True)]
+        share = self._shares.get(name)
+        return [StandInRung(*known, share) for known in zip(rungs, records, strict=True)]
 
     def _verdicts(
         self, doubles: Sequence[StandInRung], request: AvatarRequest, name: str
@@ -196,8 +216,17 @@ class Rehearsal:
 def _asked(double: StandInRung) -> Verdict:
     record = double.record
     if record is None or double.backend is None or not double.backend.resumes:
-        return Verdict(double.rung.name, "make")
+        with_others = f"one job with {double.share.others}" if double.share else ""
+        return Verdict(double.rung.name, "make", with_others)
     return Verdict(double.rung.name, "fetch", _what_waits(record), paid=record.cost)
+
+
+def _price_of(job: SharedJob) -> Cost | None:
+    try:
+        with contained(job.rung.name):
+            return job.rung.open().estimate(job.request)
+    except (AvatarError, EnvironmentFault):
+        return None
 
 
 def _key(rung: Rung, request: AvatarRequest) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
 from avatar_core.backend import (
@@ -25,16 +25,28 @@ from avatar_core.rung import ClipCache, Rung
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A scene's part of a job that it shares with the scenes ``others`` (in words): of what the
+    backend ``rung`` takes for it, ``price`` (None: not known beforehand)."""
+
+    rung: str
+    price: Cost | None
+    others: str
+
+
 class StandIn(AvatarBackend):
     """Declares what a backend declares, asks it for its price once, and pretends the rest.
 
     ``delivers`` False: what is asked is noted and refused, which costs nothing. ``paid`` is the
-    price of the job of an earlier run, if there is one.
+    price of the job of an earlier run, if there is one; ``share`` is asked for no other price.
     """
 
     name: ClassVar[str] = "stand_in"
 
-    def __init__(self, name: str, backend: AvatarBackend, paid: Cost = FREE) -> None:
+    def __init__(
+        self, name: str, backend: AvatarBackend, paid: Cost = FREE, share: Share | None = None
+    ) -> None:
         super().__init__()
         self.name = name  # type: ignore[misc]
         self.capabilities = backend.capabilities  # type: ignore[misc]
@@ -44,6 +56,7 @@ class StandIn(AvatarBackend):
         self.is_priced = False
         self._backend = backend
         self._paid = paid
+        self._share = share
         self._quote: object = None
         self._answered = False
 
@@ -70,7 +83,8 @@ class StandIn(AvatarBackend):
         if not self.is_priced:
             # Before the answer: one that hangs is waited for once.
             self.is_priced = True
-            self._quote = self._backend.estimate(request)
+            share = self._share
+            self._quote = self._backend.estimate(request) if share is None else share.price
             self._answered = True
         if not self._answered:
             raise AvatarError(Category.BACKEND_BUG, "It gave no price.")
@@ -86,19 +100,23 @@ class StandIn(AvatarBackend):
 class StandInRung:
     """A rung whose backend is only constructed, when its turn comes, and stood in for.
 
-    ``record`` is the remote job that an earlier run has left.
+    ``record`` is the remote job that an earlier run has left, ``share`` the scene's part of a job
+    with others.
     """
 
-    def __init__(self, rung: Rung, record: JobRecord | None = None) -> None:
+    def __init__(
+        self, rung: Rung, record: JobRecord | None = None, share: Share | None = None
+    ) -> None:
         self.backend: StandIn | None = None
         self.rung = replace(rung, open=self._open)
         self.record = record
+        self.share = share if share is not None and share.rung == rung.name else None
         self._open_real = rung.open
 
     def _open(self) -> StandIn:
         if self.backend is None:
             paid = self.record.cost if self.record else FREE
-            self.backend = StandIn(self.rung.name, self._open_real(), paid)
+            self.backend = StandIn(self.rung.name, self._open_real(), paid, self.share)
         return self.backend
 
 

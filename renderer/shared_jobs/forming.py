@@ -1,0 +1,165 @@
+"""Which scenes are made as one job: those that their backend makes cheaper together.
+
+The narrations are joined with a pause between them, and the clip is cut again. Each part begins at
+a multiple of 0.2 s, which is a whole frame at 5, 10, 15, 20, 25, 30, 50 and 60 frames a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, Decimal
+
+from avatar_core.attempt import contained
+from avatar_core.backend import AvatarRequest, Cost
+from avatar_core.chain import ClipCache, Rung
+from avatar_core.errors import AvatarError, EnvironmentFault
+from avatar_core.fitness import shortcoming
+from avatar_core.journal import Journal
+from renderer.store import content_key
+
+_GRID_SECONDS = Decimal("0.2")
+# The mouth comes to rest before the next part begins.
+_PAUSE_SECONDS = 0.4
+# A longer job would make little cheaper, and lose more when it fails.
+_MOST_SECONDS = 120.0
+_PLACES = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A scene that may share a job: what its first rung would be asked."""
+
+    scene: str
+    request: AvatarRequest
+    rung: Rung
+    start: float = 0.0
+
+    @property
+    def end(self) -> float:
+        return self.start + self.request.duration
+
+    @property
+    def key(self) -> str | None:
+        return self.rung.key(self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedJob:
+    """Scenes made as one clip; ``start`` of each part is in seconds from the clip's beginning.
+
+    ``request`` has everything but the joined sound: its ``audio`` is the first part's.
+    """
+
+    parts: tuple[Part, ...]
+    request: AvatarRequest
+
+    @property
+    def rung(self) -> Rung:
+        return self.parts[0].rung
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        return tuple(part.scene for part in self.parts)
+
+    def others(self, scene: str) -> str:
+        """Who shares the job with ``scene``, in words."""
+        return ", ".join(f'"{other}"' for other in self.scenes if other != scene)
+
+    def shares(self, cost: Cost) -> list[Cost]:
+        """``cost`` by the parts' lengths; they add up to it exactly."""
+        whole = sum(Decimal(str(part.request.duration)) for part in self.parts)
+        amounts = [
+            (cost.amount * Decimal(str(part.request.duration)) / whole).quantize(
+                _PLACES, ROUND_DOWN
+            )
+            for part in self.parts[:-1]
+        ]
+        amounts.append(cost.amount - sum(amounts, Decimal(0)))
+        return [Cost(amount, cost.currency) for amount in amounts]
+
+
+def part_of(scene: str, rungs: Sequence[Rung], request: AvatarRequest) -> Part:
+    """What the first of ``rungs`` would be asked."""
+    return Part(scene, replace(request, options=rungs[0].options), rungs[0])
+
+
+def shared_jobs(parts: Iterable[Part], clips: ClipCache, journal: Journal) -> list[SharedJob]:
+    """The jobs of two scenes and more; who is in none is made alone.
+
+    A scene whose clip is there, or whose job is known to the journal, stays alone: what is paid is
+    not paid again to be together with others.
+    """
+    jobs: list[SharedJob] = []
+    for part in parts:
+        if part.key is None or clips.find(part.key) or journal.find(part.key):
+            continue
+        for number, job in enumerate(jobs):
+            longer = _with(job, part)
+            if longer is not None:
+                jobs[number] = longer
+                break
+        else:
+            jobs.append(SharedJob((part,), part.request))
+    return [job for job in jobs if len(job.parts) > 1]
+
+
+def _with(job: SharedJob, part: Part) -> SharedJob | None:
+    """The job with one part more, None where that is not possible or no cheaper."""
+    last = job.parts[-1]
+    if not _alike(last, part):
+        return None
+    parts = (*job.parts, replace(part, start=_next_start(last.end)))
+    longer = SharedJob(parts, _joined(parts))
+    return longer if _pays(job, part, longer) else None
+
+
+def _alike(one: Part, other: Part) -> bool:
+    a, b = one.request, other.request
+    return (
+        one.rung.name == other.rung.name
+        and one.rung.options == other.rung.options
+        and (a.portrait, a.size, a.fps, a.speaker) == (b.portrait, b.size, b.fps, b.speaker)
+        and a.language == b.language
+    )
+
+
+def _next_start(end: float) -> float:
+    steps = math.ceil((Decimal(str(end)) + Decimal(str(_PAUSE_SECONDS))) / _GRID_SECONDS)
+    return float(steps * _GRID_SECONDS)
+
+
+def _joined(parts: Sequence[Part]) -> AvatarRequest:
+    first = parts[0].request
+    return replace(
+        first,
+        duration=parts[-1].end,
+        text=" ".join(part.request.text for part in parts if part.request.text),
+        words=tuple(
+            replace(w, start=w.start + part.start, end=w.end + part.start)
+            for part in parts
+            for w in part.request.words
+        ),
+        phonemes=tuple(
+            replace(p, start=p.start + part.start, end=p.end + part.start)
+            for part in parts
+            for p in part.request.phonemes
+        ),
+        key=content_key(together=[[part.request.key, part.start] for part in parts]),
+    )
+
+
+def _pays(job: SharedJob, part: Part, longer: SharedJob) -> bool:
+    if longer.request.duration > _MOST_SECONDS:
+        return False
+    rung = part.rung
+    try:
+        with contained(rung.name):
+            backend = rung.open()
+            if shortcoming(backend.capabilities, longer.request) is not None:
+                return False
+            return bool(backend.cheaper_together((job.request, part.request), longer.request))
+    except (AvatarError, EnvironmentFault):
+        # What is wrong with the backend is told when its turn comes.
+        return False
