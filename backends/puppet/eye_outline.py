@@ -33,8 +33,11 @@ _SHUT = 0.13
 # Smaller than this (pixels) nobody can tell a blink.
 _SMALLEST = 7.0
 # How far the eye of a drawing may reach beyond what the network takes for it (widths, openings).
-_CORNER_REACH, _LOWER_REACH = 0.2, 0.3
+_CORNER_REACH, _UPPER_REACH, _LOWER_REACH = 0.2, 0.25, 0.3
 _WHITE_FROM_SKIN = 50.0
+# How dark a liner is and how bright what lies under it, of the white; how much of a column is as
+# bright beside the iris, and how many columns must show such an edge.
+_LINER, _PALE, _PLAIN, _LINED = 0.45, 0.62, 0.9, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,11 @@ def _corrected(picture: Picture, eye: Opening) -> Opening:
     if first == 0 or last == len(p) - 1:
         return eye
     places = np.linspace(first, last, 13).round().astype(int)
-    low = _lowest(white, p, q, bottom, eye.height)
-    upper = np.column_stack([p[places], top[places]])
+    low = _pushed(white, q, bottom, _LOWER_REACH * eye.height)
+    light = luma(sample(picture, eye, np.broadcast_to(p, q.shape), q))
+    bright = float(np.median(light[white]))
+    high = _under_the_liner(light, bright, q, (top, bottom))
+    upper = np.column_stack([p[places], high[places]])
     lower = np.column_stack([p[places], low[places]])
     for end in (0, -1):
         column = places[end]
@@ -144,23 +150,40 @@ def _reach(white: NDArray[np.bool_], p: Field) -> tuple[int, int]:
     return first, last
 
 
-def _lowest(white: NDArray[np.bool_], p: Field, q: Field, bottom: Field, height: float) -> Field:
-    """The lower lid for each column: pushed down as far as white goes on below it."""
-    low = np.full(len(p), np.nan)
-    for column in range(len(p)):
-        below = (q[:, column] >= bottom[column] - 0.06 * height) & (
-            q[:, column] <= bottom[column] + _LOWER_REACH * height
-        )
-        rows = np.flatnonzero(below)
+def _pushed(white: NDArray[np.bool_], q: Field, lid: Field, reach: float) -> Field:
+    """A lid pushed outwards for each column to where white ends, at most by ``reach``; as it is
+    where white goes on without end. ``q`` grows down the rows, from the eye outwards."""
+    out = np.full(q.shape[1], np.nan)
+    for column, edge in enumerate(lid):
+        here = q[:, column]
+        rows = np.flatnonzero((here >= edge - 0.2 * reach) & (here <= edge + reach))
         gaps = np.flatnonzero(~white[rows, column])
         run = rows[: gaps[0]] if len(gaps) else rows
         if len(run) >= 2 and len(gaps):
-            low[column] = max(q[run[-1], column], bottom[column])
-    known = ~np.isnan(low)
-    if known.sum() < 4:
-        return bottom
-    push = np.interp(p, p[known], (low - bottom)[known])
-    return np.asarray(bottom + push) if push.max() < 0.9 * _LOWER_REACH * height else bottom
+            out[column] = max(here[run[-1]], edge)
+    known = np.flatnonzero(~np.isnan(out))
+    if len(known) < 4:
+        return lid
+    push = np.interp(np.arange(len(lid)), known, (out - lid)[known])
+    return np.asarray(lid + push) if push.max() < 0.9 * reach else lid
+
+
+def _under_the_liner(light: Field, bright: float, q: Field, lids: tuple[Field, Field]) -> Field:
+    """The upper one of two lids, moved for each column to where a dark liner ends and the white
+    begins; over the iris, as dark as it, by what lies between. As it is without a liner."""
+    upper, lower = lids
+    reach = _UPPER_REACH * float((lower - upper).max())
+    dark, pale = light < _LINER * bright, light > _PALE * bright
+    edge = (np.abs(q - upper) <= reach)[:-2] & dark[:-2] & pale[2:]
+    # Columns of white alone: in others a catchlight of the iris looks like an edge.
+    inside = (q > upper + reach) & (q < lower - 0.5 * reach)
+    white = (pale & inside).sum(axis=0) >= _PLAIN * inside.sum(axis=0)
+    known = np.flatnonzero(edge.any(axis=0) & white & inside.any(axis=0))
+    if len(known) < _LINED * len(upper):
+        return upper
+    rows = edge.argmax(axis=0)[known] + 1
+    moves = q[rows, known] - upper[known]
+    return np.asarray(upper + np.interp(np.arange(len(upper)), known, moves))
 
 
 def _inside(picture: Picture, opening: Opening) -> bool:
@@ -194,6 +217,11 @@ def sample(
     high, wide = picture.shape[:2]
     x = np.clip(eye.origin[0] + p * eye.along[0] + q * eye.down[0], 0, wide - 1.001)
     y = np.clip(eye.origin[1] + p * eye.along[1] + q * eye.down[1], 0, high - 1.001)
+    return bilinear(picture, x, y)
+
+
+def bilinear(picture: Picture | Field, x: Field, y: Field) -> Field:
+    """Between the pixels of (rows, columns, colours); x and y lie inside, not on the far edges."""
     left, top = x.astype(np.int64), y.astype(np.int64)
     fx, fy = (x - left)[..., None], (y - top)[..., None]
     upper = picture[top, left] * (1 - fx) + picture[top, left + 1] * fx

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backends.puppet.eye_outline import Opening, luma, openings, sample
+from backends.puppet.eye_outline import Opening, bilinear, luma, openings, sample
 from backends.puppet.splines import smoothstep
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 # How far the lid is drawn over the lower edge, so that nothing of the eye remains (in openings).
 _OVERLAP = 0.1
-_LASHES_LEAST, _LASHES_MOST, _SKIN = 0.07, 0.36, 0.24
+_LASHES_LEAST, _LASHES_MOST, _SKIN = 0.07, 0.5, 0.24
+# The line that marks a lid's edge: its height (in openings), how dark, and what needs none.
+_LINE, _LINE_SHADE, _CLEAR = 0.12, 0.6, 0.45
+# How much of a fallen lid has the colour of bare skin rather than that of the strip above the eye.
+_BARE = 0.75
 _LID_STEPS, _GLANCE_STEPS = 12, 80
 _KEPT = 96
 _CORNER = 0.04
@@ -50,10 +54,13 @@ class EyeRig:
         # The curves need not meet at the corners exactly; beyond them nothing is open.
         ends = np.minimum(self._p, 1.0 - self._p)
         self._gap = gap * smoothstep(ends / (2.0 * _CORNER) + 0.5)
+        self._fall = self._gap + _OVERLAP * opening.height * smoothstep(ends / _CORNER / 3.0)
         self._picture = picture
         lashes = _lash_heights(picture, opening)
         self._lashes = np.interp(self._p, _ALONG, lashes)
         self._lid = self._lid_colour(lashes)
+        self._strip = self._skin_above(lashes)
+        self._faint = np.interp(self._p, _ALONG, self._faintness(lashes))
         self._made: OrderedDict[tuple[int, int, int], NDArray[np.uint8]] = OrderedDict()
 
     @staticmethod
@@ -78,7 +85,7 @@ class EyeRig:
         return drawn
 
     def _drawn(self, lid: float, gaze_x: float, gaze_y: float) -> NDArray[np.uint8]:
-        edge = self._upper + lid * self._gap * (1.0 + _OVERLAP)
+        edge = self._upper + lid * self._fall
         ball = self._glancing(gaze_x, gaze_y)
         skin = self._lowered(edge)
         pixel = 1.0 / self._eye.width
@@ -99,10 +106,31 @@ class EyeRig:
         source = np.where(self._q < edge - self._lashes, begin + share * skin, self._q - fall)
         source = np.where(self._q < begin, self._q, source)
         colours = sample(self._picture, self._eye, self._p, source)
-        # A strip drawn out to many times its height shows as streaks: there its mean is better.
-        plain = smoothstep(share * 3.0) * smoothstep((1.0 - share) * 4.0)
-        plain = plain * np.clip(fall / skin, 0.0, 1.0) * (self._q > begin) * (share < 1.0)
-        return np.asarray(colours + (self._lid - colours) * (0.75 * plain)[..., None])
+        # A strip drawn out to many times its height shows as streaks: there a soft one is better.
+        far = smoothstep(fall / skin) * (self._q > begin) * (share < 1.0)
+        bare = self._bare(share)
+        plain = far * smoothstep(share * 2.5) * smoothstep((1.0 - share) * 5.0)
+        colours = colours + (bare - colours) * plain[..., None]
+        return np.asarray(colours * (1.0 - self._line(edge, fall))[..., None])
+
+    def _bare(self, share: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The skin above the lashes at ``share`` of its height, blurred along the eye; towards the
+        middle of a lid that is drawn out ever more the colour of lids."""
+        rows, columns = self._strip.shape[:2]
+        y = np.clip(share * (rows - 1), 0.0, rows - 1.001)
+        x = np.clip((self._p - _ALONG[0]) / (_ALONG[1] - _ALONG[0]), 0.0, columns - 1.001)
+        soft = bilinear(self._strip, x, y)
+        middle = _BARE * smoothstep(4.0 * share * (1.0 - share))
+        return soft + (self._lid - soft) * middle[..., None]
+
+    def _line(self, edge: NDArray[np.floating], fall: NDArray[np.floating]) -> NDArray[np.floating]:
+        """How much darker the lid's edge is drawn: a lid that falls has a line there, also where
+        a painter left out the lashes."""
+        reach = (edge - self._q) / (_LINE * self._eye.height)
+        near = smoothstep(1.0 - np.abs(reach - 0.5))
+        return np.asarray(
+            _LINE_SHADE * self._faint * near * smoothstep(4.0 * fall / self._eye.height)
+        )
 
     def _glancing(self, gaze_x: float, gaze_y: float) -> NDArray[np.floating]:
         """The eyeball turned: what is between the lids moves, the lids do not."""
@@ -117,18 +145,43 @@ class EyeRig:
         return np.where(free[..., None] > 0, moved, self._rest)
 
     def _lid_colour(self, lashes: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The lid's skin along the eye: that above the lashes, and under the eye, where no fold
-        shades it."""
+        """The lid's skin along the eye: the lighter part of that above the lashes, and that under
+        the eye, where no fold shades it. What is finer than a lid would be drawn out to streaks."""
         eye, inner = self._eye, np.clip(_ALONG, 0.0, 1.0)
         steps = np.linspace(0.15, 1.0, 8)[:, None]
         above = np.polyval(eye.upper, inner) - lashes - steps * _SKIN * eye.height
         below = np.polyval(eye.lower, inner) + (0.25 + 0.35 * steps) * eye.height
         colours = [
-            np.median(sample(self._picture, eye, np.broadcast_to(_ALONG, q.shape), q), axis=0)
+            _lighter(sample(self._picture, eye, np.broadcast_to(_ALONG, q.shape), q))
             for q in (above, below)
         ]
-        mixed = _along(0.55 * colours[0] + 0.45 * colours[1])
-        return np.stack([np.interp(self._p, _ALONG, mixed[:, c]) for c in range(3)], axis=-1)
+        mixed = 0.55 * colours[0] + 0.45 * colours[1]
+        # A parabola from corner to corner.
+        smooth = np.polynomial.Polynomial
+        return np.stack([smooth.fit(_ALONG, mixed[:, c], 2)(self._p) for c in range(3)], axis=-1)
+
+    def _skin_above(self, lashes: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The strip that a falling lid draws out, from its top to the lashes: (rows, along, 3)."""
+        q = np.polyval(self._eye.upper, np.clip(_ALONG, 0.0, 1.0)) - lashes
+        q = q - np.linspace(1.0, 0.0, 12)[:, None] * _SKIN * self._eye.height
+        colours = sample(self._picture, self._eye, np.broadcast_to(_ALONG, q.shape), q)
+        along = np.moveaxis(colours, 1, 0)
+        return np.moveaxis(_along(_along(along)), 0, 1)
+
+    def _faintness(self, lashes: NDArray[np.floating]) -> NDArray[np.floating]:
+        """0 where the lashes are dark beside the lid, 1 where nothing marks its edge."""
+        q = np.polyval(self._eye.upper, np.clip(_ALONG, 0.0, 1.0)) - np.outer(
+            np.linspace(0.0, 1.0, 9), lashes
+        )
+        dark = luma(sample(self._picture, self._eye, np.broadcast_to(_ALONG, q.shape), q)).min(0)
+        lid = float(np.median(luma(self._lid)))
+        return _along(np.clip(1.0 - (lid - dark) / (_CLEAR * max(lid, 1.0)), 0.0, 1.0))
+
+
+def _lighter(colours: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Of each column of (rows, columns, 3), the mean of the lighter half."""
+    order = np.argsort(luma(colours), axis=0)[len(colours) // 2 :]
+    return np.asarray(np.take_along_axis(colours, order[..., None], axis=0).mean(axis=0))
 
 
 def _region(picture: NDArray[np.uint8], eye: Opening) -> tuple[int, int, int, int]:
@@ -162,15 +215,17 @@ def _lash_heights(picture: NDArray[np.uint8], eye: Opening) -> NDArray[np.floati
     up = np.linspace(0.0, 0.6, 31)[:, None] * eye.height
     q = np.polyval(eye.upper, np.clip(_ALONG, 0.0, 1.0)) - up
     light = luma(sample(picture, eye, np.broadcast_to(_ALONG, q.shape), q))
-    skin, dark = np.median(light[15:], axis=0), light[:14].min(axis=0)
+    skin, dark = np.percentile(light, 80, axis=0), light[:14].min(axis=0)
     darkest = light[:14].argmin(axis=0)
     above = (np.arange(31)[:, None] >= darkest) & (light > (skin + dark) / 2)
     found = np.where(above.any(axis=0), up[above.argmax(axis=0), 0], 0.0) + 0.04 * eye.height
     found = np.where(skin - dark > 12.0, found, 0.0)
     found = np.clip(found, _LASHES_LEAST * eye.height, _LASHES_MOST * eye.height)
-    # One line of lashes: where it seems much thicker than elsewhere it is a fold in the shade.
+    # One line of lashes: where it seems much thicker than elsewhere it is a fold in the shade,
+    # or the wing of a liner at the outer corner.
     usual = float(np.median(found[12:45]))
-    return _along(np.clip(found, 0.6 * usual, 1.7 * usual))
+    most = usual * np.interp(_ALONG, (0.1, 0.35), (3.5, 1.7))
+    return _along(np.clip(found, 0.6 * usual, most))
 
 
 def _along(values: NDArray[np.floating]) -> NDArray[np.floating]:

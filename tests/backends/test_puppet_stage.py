@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from avatar_core.backend import Size
 from backends.puppet.eyes import EyeRig, eyes_of
 from backends.puppet.face import Face
 from backends.puppet.frames import Part, frame_count, frames, part_of
@@ -20,6 +21,7 @@ from backends.puppet.mouth_track import MouthTrack
 from backends.puppet.moves import moves_of
 from backends.puppet.planes import Box, planes_of
 from backends.puppet.portraits import find_face
+from backends.puppet.prepared import prepare
 from backends.puppet.resample import Lattice, Packed, Resampler
 from backends.puppet.stage import Patches, Player, Stage
 from support_house import ROOT
@@ -384,6 +386,39 @@ def test_a_closed_lid_shows_neither_white_nor_pupil(
         assert white[middle].any()
         still_white = (shut.min(axis=2) > 215).sum() / white.sum()
         assert still_white < 0.12
+
+
+@pytest.mark.parametrize("name", ["presenter", "minh"])
+def test_the_eyes_of_the_demonstration_shut_from_corner_to_corner(name: str) -> None:
+    """Their outer corners lie beside a liner that the networks take for the lashes: the files
+    beside the portraits say where they are."""
+    ready = prepare(ASSETS / f"{name}.png", Size(512, 512), 0.15)
+    for eye in ready.stage.eyes:
+        white, left = (
+            int((eye.patch(eye.state(lid, 0, 0)).min(axis=2) > 215).sum()) for lid in (0.0, 1.0)
+        )
+        assert left < 0.03 * white
+
+
+def test_a_fallen_lid_shows_no_streaks_of_lashes() -> None:
+    """What is drawn out to many times its height would be: long lashes, folds, brush strokes."""
+    picture, face = portrait("presenter", 512)
+    combed = picture.copy()
+    for _, top, *_ in [eye.region for eye in eyes_of(picture, face)]:
+        combed[top : top + 24, ::6] //= 2
+    for eye in eyes_of(combed, face):
+        width, height = eye.region[2:]
+        middle = np.s_[height // 2 : height // 2 + 6, width // 3 : -width // 3]
+        lid = eye.patch(eye.state(1, 0, 0))[middle].astype(float).mean(axis=2)
+        assert np.abs(np.diff(lid, axis=1)).max() < 8
+
+
+def test_lids_of_a_grey_portrait_are_grey() -> None:
+    picture, face = portrait("presenter", 512)
+    grey = np.repeat(picture.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    for eye in eyes_of(grey, face):
+        for lid in (0.5, 1.0):
+            assert np.ptp(eye.patch(eye.state(lid, 0, 0)).astype(int), axis=2).max() <= 1
 
 
 @pytest.mark.parametrize("state", [(0.3, 0, 0), (1.0, 0, 0), (0, 0.05, 0), (0.5, -0.05, 0.02)])
