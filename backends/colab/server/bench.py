@@ -1,0 +1,138 @@
+"""The engines of one server, and what is in the way of their work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from avatar_core.clock import Clock, SystemClock
+from avatar_core.validation import first_fault
+from backends.colab.server.gpu import Gpus
+from backends.colab.server.refusals import KINDS, Refusal
+from backends.sadtalker.engine import Engine, EngineNews, EngineResult, EngineTask
+from backends.sadtalker.gpu import Gpu
+
+# Looking for gigabytes of weights is quick, but health may be asked every second.
+_FRESH_SECONDS = 10.0
+
+
+class Runner(Protocol):
+    """What runs one engine, as `backends.sadtalker.runner.EngineRunner` does."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def root(self) -> Path: ...
+
+    def missing(self, options: BaseModel | None = None) -> tuple[str, ...]:
+        """What is not installed, in words; empty when a job could start."""
+
+    def run(
+        self, task: EngineTask, tell: Callable[[EngineNews], None], cancel: threading.Event
+    ) -> EngineResult:
+        """Raises `EngineFailure`, and `Cancelled` soon after ``cancel`` is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """``problem`` is the first thing in the way, None when there is none."""
+
+    missing: tuple[str, ...] = ()
+    gpu: Gpu | None = None
+    problem: str | None = None
+    advice: str | None = None
+
+
+class Bench:
+    """``runners`` by the name of their engine; the first one is used where none is named.
+
+    An engine that wants GPU memory is not ready on a machine that shows no GPU, unless
+    ``without_gpu`` says that this is meant.
+    """
+
+    def __init__(
+        self,
+        runners: Mapping[str, Runner],
+        *,
+        gpus: Gpus | None = None,
+        without_gpu: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.runners = dict(runners)
+        self.default = next(iter(self.runners))
+        self._gpus = gpus or Gpus()
+        self._without_gpu = without_gpu
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._missing: dict[str, tuple[float, tuple[str, ...]]] = {}
+
+    def runner(self, name: str) -> Runner:
+        if name not in self.runners:
+            known = ", ".join(sorted(self.runners))
+            raise Refusal("unknown_engine", f"This server has no such engine; it has: {known}.")
+        return self.runners[name]
+
+    def options(self, name: str, given: Mapping[str, Any]) -> BaseModel:
+        """``given`` checked by the engine's own model; raises `Refusal`."""
+        try:
+            return self.runner(name).engine.Options.model_validate(dict(given))
+        except ValidationError as failure:
+            fault = first_fault(failure)
+            where = f"{fault.key}: " if fault.key else ""
+            raise Refusal("bad_options", f"The options are wrong: {where}{fault.message}") from None
+
+    def require_ready(self, name: str, options: BaseModel) -> None:
+        """Raise `Refusal` when a job with these options could not even start."""
+        missing = self.runner(name).missing(options)
+        if missing:
+            raise Refusal("engine_not_ready", _told(missing))
+        if self._lacks_gpu(name):
+            raise Refusal("no_gpu")
+
+    def readiness(self, name: str) -> Readiness:
+        missing, gpu = self._looked(name), self._gpus.first()
+        if missing:
+            return Readiness(missing, gpu, _told(missing), KINDS["engine_not_ready"].advice)
+        if self._lacks_gpu(name):
+            return Readiness(missing, gpu, KINDS["no_gpu"].message, KINDS["no_gpu"].advice)
+        return Readiness(missing, gpu)
+
+    def described(self) -> list[dict[str, Any]]:
+        """Each engine as ``GET /engines`` tells it."""
+        return [self._described(name) for name in self.runners]
+
+    def _described(self, name: str) -> dict[str, Any]:
+        engine, readiness = self.runners[name].engine, self.readiness(name)
+        return {
+            "name": name,
+            "title": engine.title,
+            "licence": engine.licence,
+            "vram_mb": engine.vram_mb,
+            "options": engine.Options.model_json_schema(),
+            "ready": readiness.problem is None,
+            "missing": list(readiness.missing),
+        }
+
+    def _lacks_gpu(self, name: str) -> bool:
+        if self._without_gpu or not self.runners[name].engine.vram_mb:
+            return False
+        return self._gpus.first() is None
+
+    def _looked(self, name: str) -> tuple[str, ...]:
+        with self._lock:
+            now = self._clock()
+            when, missing = self._missing.get(name, (None, ()))
+            if when is None or now - when >= _FRESH_SECONDS:
+                missing = self.runners[name].missing()
+                self._missing[name] = (now, missing)
+            return missing
+
+
+def _told(missing: tuple[str, ...]) -> str:
+    return f"The engine is not completely installed: {'; '.join(missing)}."
