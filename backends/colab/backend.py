@@ -52,7 +52,7 @@ class ColabBackend(AvatarBackend):
 
     def __init__(self, options: BaseModel | None = None, *, clock: Clock | None = None) -> None:
         super().__init__(options)
-        self._settings = _as_options(self.options)
+        self._settings = options if isinstance(options, ColabOptions) else ColabOptions()
         self._api = ColabApi(self._settings, clock)
         self._first = FirstServer()
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class ColabBackend(AvatarBackend):
             raise failure_of(unset())
         before = self._api.requests
         try:
-            clip = self._made(request, _as_options(request.options), job)
+            clip = self._made(request, self._options_of(request), job)
         except AvatarError:
             # Who answers there now is asked anew before the next call.
             self._remember(None)
@@ -174,6 +174,10 @@ class ColabBackend(AvatarBackend):
             text = f"{self._api.service} no longer has the video."
             raise linked(AvatarError(Category.SERVER, text, status=failure.status)) from None
 
+    def _options_of(self, request: AvatarRequest) -> ColabOptions:
+        options = request.options
+        return options if isinstance(options, ColabOptions) else self._settings
+
     def _greeting(self, job: Job | None = None) -> Greeting:
         """Who answers, asked once; raises `AvatarError` where it cannot work."""
         with self._lock:
@@ -203,10 +207,6 @@ class ColabBackend(AvatarBackend):
         if warning and warning != self._warned:
             self._warned = warning
             log.warning("%s", warning)
-
-
-def _as_options(options: BaseModel) -> ColabOptions:
-    return options if isinstance(options, ColabOptions) else ColabOptions()
 
 
 def _within(job: Job) -> Within:

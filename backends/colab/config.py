@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from avatar_core.secrets import reveal
 from backends.colab.connection import parse_connection
@@ -55,11 +55,18 @@ class ColabOptions(SadTalkerOptions):
         if not isinstance(values, dict) or not values.get("url"):
             return values
         address = reveal(values["url"])
-        if not isinstance(address, str):
+        try:
+            connection = parse_connection(address)
+        except (TypeError, ValueError):
+            # Said below, where the complaint is about this one option.
             return values
-        connection = parse_connection(address)
         token = values.get("token") or connection.token
         return {**values, "url": connection.url, "token": token}
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return parse_connection(url).url if url else url
 
     def for_engine(self) -> dict[str, Any]:
         """What the engine is asked for, as JSON can say it."""
