@@ -26,7 +26,8 @@ class FallbackChain:
 
     ``last`` is appended where no rung is called `static`; rungs after `static` are dropped.
     ``policy`` is shared by the chains of one film, so that what one scene found out about a
-    backend holds for all. ``skip`` says why a rung must not be tried, or None. ``on_attempt``
+    backend holds for all. ``skip`` says why a rung must not be tried, or None; it raises
+    `avatar_core.turns.PassedOver` where that may pass before the film's end. ``on_attempt``
     hears of every attempt, and of every rung passed over, as soon as its story ends.
     """
 

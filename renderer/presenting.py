@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from decimal import Decimal
 
 from avatar_core.backend import AvatarRequest
 from avatar_core.cancel import CancelToken
-from avatar_core.chain import ClipCache, FallbackChain, Outcome, Rung, TrailEntry
+from avatar_core.chain import LAST_RUNG, ClipCache, FallbackChain, Outcome, Rung, TrailEntry
 from avatar_core.clip_check import validate_clip
 from avatar_core.policy.settings import PolicySettings
 from avatar_core.policy.state import Policy
@@ -26,6 +27,8 @@ from renderer.shared_jobs.forming import part_of
 from renderer.shared_jobs.making import LETTERS, LOCK, SharedJobs
 from renderer.speech.narration import Narration
 from renderer.store import FileHashes, Store
+
+log = logging.getLogger(__name__)
 
 
 class Presenting:
@@ -86,6 +89,7 @@ class Presenting:
         ):
             outcome = chain.run(request, work, cancel, on_progress, scene=scene.id, began=began)
         self._paces.note(outcome, narration.seconds)
+        _log(scene.id, outcome)
         return self._remember(scene.id, replace(outcome, trail=(*told, *outcome.trail)))
 
     def take_stock(self, scenes: Sequence[tuple[FilmScene, Narration]]) -> None:
@@ -136,7 +140,15 @@ class Presenting:
         return presenter_request(self._film, scene, narration, self._hashes)
 
     def _fence(self, rung: Rung, request: AvatarRequest) -> str | None:
-        return upload_fence(rung, self._film, self._settings) or self._shared.refusal(rung, request)
+        self._shared.refuse(rung, request)
+        return upload_fence(rung, self._film, self._settings)
+
+
+def _log(scene: str, outcome: Outcome) -> None:
+    if outcome.clip.backend != LAST_RUNG:
+        log.info("Using AI avatar video for scene %s", scene)
+    elif outcome.degraded:
+        log.warning("Avatar failed, using static scene %s", scene)
 
 
 def count_what_is_spent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ from backends.did.api import (
     is_link_refusal,
 )
 from backends.did.config import DidOptions
-from backends.did.cost import cost_of
+from backends.did.cost import cost_of, credits_for
 from backends.did.lookup import find_talk
 from backends.did.media import (
     MOST_SECONDS,
@@ -86,6 +87,15 @@ class DidBackend(AvatarBackend):
         """By the narration's length; in credits (CRD) where the user has named no price."""
         options = _settled(request.options)
         return cost_of(request.duration + options.pad_audio, options)
+
+    def cheaper_together(self, requests: Sequence[AvatarRequest], joined: AvatarRequest) -> bool:
+        """By the credits, where the user wants it (`batch_short_scenes`)."""
+        options = _settled(joined.options)
+        # Expressions are given by the frame, and each scene begins to count anew.
+        if not options.batch_short_scenes or options.driver_expressions is not None:
+            return False
+        one, *others = (credits_for(r.duration + options.pad_audio) for r in (joined, *requests))
+        return one < sum(others)
 
     def generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
         options = _settled(request.options)

@@ -13,6 +13,7 @@ from avatar_core.chain import ClipCache, Rung, TrailEntry
 from avatar_core.errors import AvatarError
 from avatar_core.rung_run import RungRun, Tools
 from avatar_core.scene_run import SceneRun
+from avatar_core.turns import PassedOver
 from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs
 from renderer.shared_jobs.media import cut_part, join_sounds
 from renderer.store import Store
@@ -40,7 +41,7 @@ class SharedJobs:
         self._tools = tools
         self._notify = notify
         self._by_scene: dict[str, _State] = {}
-        self._held: dict[str, str] = {}
+        self._held: dict[str, PassedOver] = {}
 
     def form(self, parts: Iterable[Part]) -> list[SharedJob]:
         """Decide which scenes share a job; what they do not share is left to them."""
@@ -50,10 +51,12 @@ class SharedJobs:
             self._by_scene.update((scene, state) for scene in job.scenes)
         return jobs
 
-    def refusal(self, rung: Rung, request: AvatarRequest) -> str | None:
-        """Why a scene must not be ordered alone: what it shares may be paid already."""
-        key = rung.key(replace(request, options=rung.options))
-        return None if key is None else self._held.get(key)
+    def refuse(self, rung: Rung, request: AvatarRequest) -> None:
+        """Raise `PassedOver` for a scene that must not be ordered alone: what it shares may be
+        paid already."""
+        held = self._held.get(rung.key(replace(request, options=rung.options)) or "")
+        if held is not None:
+            raise PassedOver(str(held), passing=held.passing)
 
     def make(
         self,
@@ -124,7 +127,7 @@ class SharedJobs:
                 for number, part in enumerate(job.parts)
             ]
         except AvatarError as failure:
-            self._held.update((part.key or "", failure.message) for part in job.parts)
+            self._held.update((part.key or "", PassedOver(failure.message)) for part in job.parts)
             return
         for part, cut, cost in zip(job.parts, cuts, job.shares(clip.cost), strict=True):
             self._clips.keep(part.key or "", replace(cut, cost=cost))
@@ -135,9 +138,10 @@ class SharedJobs:
         waits = clip is None and key is not None and self._tools.policy.journal.find(key)
         for part in job.parts:
             if waits and part.key is not None:
-                self._held[part.key] = (
+                self._held[part.key] = PassedOver(
                     f"it is part of a job with {job.others(part.scene)} that may come yet and is "
-                    "not paid for twice: render again to fetch it"
+                    "not paid for twice: render again to fetch it",
+                    passing=True,
                 )
             elif clip is None:
                 self._held.pop(part.key or "", None)
