@@ -34,6 +34,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive backends/colab/server backends/sadtalker
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
