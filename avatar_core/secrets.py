@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -35,7 +35,9 @@ def remember(value: Any) -> None:
     """Keep the secrets in ``value`` out of everything that is shown from now on, see `scrub`."""
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
-        _known.update(part for part in (text, *_tokens(text)) if len(part) >= _SHORTEST)
+        parts = [part for part in (text, *_tokens(text)) if len(part) >= _SHORTEST]
+        # Also as they look in an address.
+        _known.update(parts, [quote(part, safe="") for part in parts])
     elif isinstance(value, BaseModel):
         remember(dict(value))
     elif isinstance(value, Mapping):

@@ -137,7 +137,10 @@ HINTS: tuple[Hint, ...] = (
 )
 # Of an upload that is no longer there, the service says one of these.
 _STALE = re.compile(r"BadRequestError|NotFoundError|SourceError|invalid \w+ url", re.IGNORECASE)
-_PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+|\b[\w-]+(\||%7C)[0-9a-f]{16,}\b", re.IGNORECASE)
+# As they are, and as they look in an address.
+_PEOPLE = re.compile(
+    r"[\w.+-]+(@|%40)[\w-]+(\.[\w-]+)+|\b[\w-]+(\||%7C)[0-9a-f]{16,}\b", re.IGNORECASE
+)
 
 
 def impersonal(text: str) -> str:

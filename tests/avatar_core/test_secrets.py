@@ -74,3 +74,8 @@ def test_short_values_and_plain_text_stay_readable() -> None:
     remember(SecretStr("a"))
     remember(SecretStr(""))
     assert scrub("a banana") == "a banana"
+
+
+def test_a_secret_is_known_as_it_looks_in_an_address() -> None:
+    remember(SecretStr("s3cret+with/signs=="))
+    assert scrub("GET /files?key=s3cret%2Bwith%2Fsigns%3D%3D") == f"GET /files?key={MASK}"
