@@ -129,15 +129,19 @@ class DidBackend(AvatarBackend):
         """Send what the talk is made of, and order it; returns sentences for the user."""
         uploads, were_there = self._sent(request, job)
         reference = job.order()
-        try:
-            talk_id = self._created(request, options, uploads, reference, job)
-        except AvatarError as failure:
-            if not were_there or not errors.may_be_stale(failure):
-                raise
-            # Refused, so nothing was ordered: the same order goes out again, once.
-            self._uploads.forget(uploads)
-            uploads, _ = self._sent(request, job)
-            talk_id = self._created(request, options, uploads, reference, job)
+        for is_last in (not were_there, True):
+            try:
+                talk_id = self._created(request, options, uploads, reference, job)
+                break
+            except AvatarError as failure:
+                if not errors.may_be_stale(failure):
+                    raise
+                if is_last:
+                    self._uploads.doubt(uploads)
+                    raise
+                # Refused, so nothing was ordered: the same order goes out again, once.
+                self._uploads.forget(uploads)
+                uploads, _ = self._sent(request, job)
         self._uploads.use(talk_id, uploads)
         job.remote_id = talk_id
         return tuple(upload.warning for upload in uploads if upload.warning)

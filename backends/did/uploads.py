@@ -37,6 +37,7 @@ class Upload:
 class _Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
     upload: Upload | None = None
+    doubted: bool = False
 
 
 class Uploads:
@@ -55,7 +56,8 @@ class Uploads:
     def get(
         self, kind: Kind, content: str, make: Callable[[], Sendable], job: Job
     ) -> tuple[Upload, bool]:
-        """The upload of ``content``, sent now if there is none, and whether it was sent before.
+        """The upload of ``content``, sent now if there is none, and whether it was sent before and
+        may have run out since.
 
         Who wants the same at the same time waits for it. Raises `AvatarError`, `Cancelled`.
         """
@@ -66,7 +68,7 @@ class Uploads:
             now = job.clock.wall()
             found = slot.upload
             if found is not None and 0 <= now - found.at < GOOD_FOR_SECONDS:
-                return found, True
+                return found, not slot.doubted
             slot.upload = self._send(kind, content, make(), job)
             return slot.upload, False
         finally:
@@ -79,6 +81,14 @@ class Uploads:
                 slot = self._slots.get((upload.kind, upload.content))
             if slot is not None and slot.upload is upload:
                 slot.upload = None
+
+    def doubt(self, uploads: Iterable[Upload]) -> None:
+        """These were refused when they had just been sent: sending them again would not help."""
+        for upload in uploads:
+            with self._lock:
+                slot = self._slots.get((upload.kind, upload.content))
+            if slot is not None:
+                slot.doubted = True
 
     def use(self, talk_id: str, uploads: Iterable[Upload]) -> None:
         """A talk is made of ``uploads``: they must stay until it has ended."""
