@@ -66,8 +66,9 @@ class JobTable:
         self._cancel: dict[str, threading.Event] = {}
         self._closing = False
         self._usual = _USUAL_SECONDS
-        for record in shelf.load():
-            self._take_up(record)
+        with self._changed:
+            for record in shelf.load():
+                self._take_up(record)
         self._number = max((record.number for record in self._jobs.values()), default=0)
 
     # What clients ask for.
