@@ -1,0 +1,1 @@
+"""What the notebook does on its machine: install, look, try, serve."""
