@@ -49,7 +49,7 @@ def _require_possible(text: str, scheme: str) -> None:
         raise AvatarError(Category.AUTH, "No key for D-ID is set.", advice=_SET)
     if scheme.lower() == "bearer":
         raise _wrong("begins with Bearer, which is for logins and not for keys")
-    if "://" in text:
+    if text.lower().startswith(("https://", "http://")):
         raise _wrong("is an address")
     if any(sign in _WRAPPING for sign in text):
         raise _wrong("holds quotation marks or brackets, which keys do not have")
