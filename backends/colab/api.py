@@ -27,7 +27,8 @@ from backends.colab.versions import own_version
 _ANY = range(100, 600)
 # Short questions; what is held open by the server gets its time on top.
 ASK_SECONDS = 15.0
-HEALTH_SECONDS = 5.0
+# A little less than whoever waits for it: then it is told what was waited for.
+HEALTH_SECONDS = 4.5
 
 
 @dataclass(frozen=True, slots=True)

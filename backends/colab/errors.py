@@ -7,6 +7,7 @@ its answers with ``X-Avatar-Server``: what lacks that is not from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ STAMP = "x-avatar-server"
 NO_SUCH_JOB = "no_such_job"
 PAGE = "docs/colab.md"
 _LONGEST = 400
+_ELSEWHERE = re.compile(r"\s*See docs/\S+$")
 
 
 class ColabError(AvatarError):
@@ -33,7 +35,7 @@ class ColabError(AvatarError):
 def section_of(code: str, category: Category) -> str:
     """The section of docs/colab.md on a failure: by its code, else by its category."""
     known = (section for start, section in _CODES if code.startswith(start))
-    return next(known, _SECTIONS.get(category, "time-out"))
+    return next(known, _SECTIONS[category])
 
 
 def see(section: str) -> str:
@@ -105,12 +107,13 @@ _SECTIONS: dict[Category, str] = {
     Category.AUTH: "wrong-token",
     Category.QUOTA: "quota",
     Category.RATE_LIMIT: "rate-limit",
-    Category.INVALID_INPUT: "no-face",
+    Category.INVALID_INPUT: "refused-input",
     Category.UNSUPPORTED: "not-our-server",
     Category.TIMEOUT: "time-out",
     Category.CONNECTIVITY: "tunnel-offline",
     Category.SERVER: "server-not-running",
     Category.BAD_OUTPUT: "wrong-video",
+    Category.BACKEND_BUG: "versions-differ",
 }
 # Where to read on about the server's and the engine's own codes, by how they begin.
 _CODES: tuple[tuple[str, str], ...] = (
@@ -118,10 +121,18 @@ _CODES: tuple[tuple[str, str], ...] = (
     ("face_", "no-face"),
     ("bad_picture", "no-face"),
     ("enhancer_", "gfpgan-crash"),
+    ("bad_options", "refused-input"),
     ("gpu_memory", "out-of-memory"),
     ("host_memory", "out-of-memory"),
     ("gpu_", "no-gpu"),
     ("cuda_", "no-gpu"),
+    ("no_gpu", "no-gpu"),
+    ("engine_not_ready", "missing-weights"),
+    ("unknown_engine", "versions-differ"),
+    ("no_such_page", "versions-differ"),
+    ("method_not_allowed", "versions-differ"),
+    ("not_implemented", "versions-differ"),
+    ("bad_request", "versions-differ"),
     ("weights_", "missing-weights"),
     ("environment_", "missing-weights"),
     ("ffmpeg_", "missing-weights"),
@@ -131,7 +142,7 @@ _CODES: tuple[tuple[str, str], ...] = (
 
 def linked(failure: AvatarError) -> AvatarError:
     """``failure`` with a next step that says where to read on."""
-    if PAGE not in failure.advice and failure.category in _SECTIONS:
+    if PAGE not in failure.advice:
         refused = failure.category is Category.CONNECTIVITY and "refused" in failure.message
         section = "server-not-running" if refused else _SECTIONS[failure.category]
         failure.advice = f"{failure.advice} {see(section)}"
@@ -211,7 +222,7 @@ def _category(value: Any, otherwise: Category) -> Category:
 
 
 def _advice(told: Mapping[str, Any], code: str, category: Category) -> str:
-    said = shown(str(told.get("advice") or ""), _LONGEST) or ADVICE[category]
-    if PAGE in said:
-        return said
+    said = shown(str(told.get("advice") or ""), _LONGEST)
+    # An engine's own page is for who runs it; the one for who asks it names that in its turn.
+    said = _ELSEWHERE.sub("", said) or ADVICE[category]
     return f"{said} {see(section_of(code, category))}"

@@ -38,7 +38,8 @@ FIRST_HINTS: tuple[Hint, ...] = (
     Hint("enhancer", r"gfpgan|RestoreFormer", Category.SERVER, "lost its enhancer",
          "Use enhancer = RestoreFormer, which is more stable, or none. "
          f"{see('gfpgan-crash')}", statuses=_FAILED, quotes=False),
-    Hint("not installed", r"command not found|No such file or directory|can't open file",
+    Hint("not installed", r"command not found|No such file or directory|can't open file|"
+         r"No module named|ImportError",
          Category.UNSUPPORTED, "has no complete SadTalker",
          f"Run the set-up cell again. {see('missing-weights')}", statuses=_FAILED, quotes=False),
     Hint("exit status 1", r"exit status|Inference failed", Category.INVALID_INPUT,

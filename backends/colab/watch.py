@@ -13,6 +13,7 @@ from avatar_core.backend import Job
 from avatar_core.errors import AvatarError, Category
 from backends.colab.api import ASK_SECONDS, ColabApi, RemoteJob
 from backends.colab.config import ColabOptions
+from backends.colab.errors import linked
 
 SHORTEST_PAUSE = 2.0
 LONGEST_PAUSE = 10.0
@@ -34,6 +35,7 @@ class Watch:
         self._job = job
         self._options = options
         self._pause = SHORTEST_PAUSE
+        self._fraction = 0.0
         self._lost_at: float | None = None
 
     def outcome(self, remote_id: str) -> RemoteJob | None:
@@ -50,7 +52,7 @@ class Watch:
             self._lost_at = None
             if seen is None or seen.state not in _WAITED_FOR:
                 return seen
-            self._job.progress(_BEGIN + _SPAN * seen.percent / 100, told(seen))
+            self._tell(_BEGIN + _SPAN * seen.percent / 100, told(seen))
             self._rest(self._job.clock() - began)
 
     def _look(self, remote_id: str) -> RemoteJob | None:
@@ -73,9 +75,20 @@ class Watch:
         pause = failure.retry_after
         pause = self._grown() if pause is None else max(pause, SHORTEST_PAUSE)
         if now + pause - self._lost_at > self._options.patience:
-            raise failure
-        self._job.progress(_BEGIN, f"{self._api.service} does not answer; it is asked again")
+            raise self._as_absence(failure)
+        self._tell(0.0, f"{self._api.service} does not answer; it is asked again")
         self._job.wait(pause)
+
+    def _as_absence(self, failure: AvatarError) -> AvatarError:
+        """Silence is no sign that the job asks for too much, as long as there is time."""
+        if failure.category is not Category.TIMEOUT or self._job.remaining == 0:
+            return failure
+        return linked(AvatarError(Category.CONNECTIVITY, failure.message))
+
+    def _tell(self, fraction: float, message: str) -> None:
+        # A server that was started again begins anew; what was told is not taken back.
+        self._fraction = max(self._fraction, fraction)
+        self._job.progress(self._fraction, message)
 
     def _rest(self, took: float) -> None:
         held = took >= _HELD_SECONDS

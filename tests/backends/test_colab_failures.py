@@ -11,10 +11,12 @@ import pytest
 
 from avatar_core.backend import AvatarBackend, Job
 from avatar_core.errors import AvatarError, Category
+from avatar_core.health import LIMIT_SECONDS
 from avatar_core.testing import Answer, Cut, Raw, ScriptedServer, Silence, media
 from backends.colab import errors, v0_errors
 from backends.colab.api import HEALTH_SECONDS, ColabApi
 from backends.colab.config import ColabOptions
+from backends.colab.server.refusals import KINDS
 from backends.sadtalker.faults import FAULTS
 from support_colab import (
     ENHANCER,
@@ -125,7 +127,7 @@ PAGES: dict[str, Case] = {
         Answer(500, {"error": failed("internal_error", "backend_bug")}, STAMP),
         C.BACKEND_BUG,
         "internal_error",
-        "time-out",
+        "versions-differ",
     ),
     "nothing at all": Case(Cut(reset=False), C.CONNECTIVITY, "without an answer", "tunnel-offline"),
     "not http": Case(Raw(b"SSH-2.0-OpenSSH_9.6\r\n"), C.CONNECTIVITY, "not HTTP", "tunnel-offline"),
@@ -250,8 +252,8 @@ def test_without_an_address_it_says_what_to_set_and_asks_nobody(tmp_path: Path) 
     assert failure_of(backend, tmp_path).category is C.UNSUPPORTED
 
 
-def test_a_server_that_never_answers_is_given_five_seconds() -> None:
-    assert HEALTH_SECONDS == 5
+def test_a_server_that_never_answers_is_given_less_than_who_asks_would_wait() -> None:
+    assert 4 < HEALTH_SECONDS < LIMIT_SECONDS
     with serving() as server:
         server.then(Silence())
         api = ColabApi(ColabOptions(url=address(server.url)))
@@ -323,7 +325,7 @@ def test_a_job_that_failed_is_told_as_the_server_tells_it(
         (
             "Inference failed: No module named 'facexlib'",
             C.UNSUPPORTED,
-            "package",
+            "no complete SadTalker",
             "missing-weights",
         ),
         ("Processing timeout (>2 minutes)", C.TIMEOUT, "gave up after two minutes", "time-out"),
@@ -355,8 +357,10 @@ def test_an_old_server_s_text_becomes_a_category_and_a_sentence(
     assert "inference.py" not in failure.message
 
 
-def test_every_fault_of_the_engine_has_a_section_to_read_on() -> None:
+def test_every_refusal_of_the_server_and_fault_of_the_engine_has_a_section_to_read_on() -> None:
     sections = headings()
+    for code, kind in KINDS.items():
+        assert errors.section_of(code, kind.category) in sections, code
     for fault in FAULTS:
         assert errors.section_of(fault.code, fault.category) in sections, fault.code
 

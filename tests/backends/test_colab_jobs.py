@@ -195,6 +195,20 @@ def test_a_server_that_stays_away_is_given_up_and_its_job_kept(tmp_path: Path) -
     assert 45 <= clock() <= 60
 
 
+def test_silence_is_absence_and_no_sign_of_too_much_ambition(tmp_path: Path) -> None:
+    clock, service = VirtualClock(), Service()
+
+    def look(request: Any) -> Any:
+        clock.advance(60)
+        return service(request)
+
+    with ScriptedServer(otherwise=look_after(service, look)) as server:
+        client = Client(address(server.url), tmp_path, clock=clock, patience=60, deadline=300.0)
+        failure = client.fail()
+    assert failure.category is C.CONNECTIVITY
+    assert "there was no answer" in failure.message or "not complete" in failure.message
+
+
 def test_a_server_started_again_goes_on_with_the_job(tmp_path: Path) -> None:
     """The job table is on the server's disk; its port and address stay."""
     service = Service(polls=4)
@@ -401,12 +415,10 @@ def test_the_video_of_an_earlier_job_is_known_by_its_length(tmp_path: Path) -> N
 def test_the_video_of_an_earlier_job_of_the_same_length_is_known_by_its_content(
     tmp_path: Path,
 ) -> None:
-    service = Service(first=True)
-    with serving(service) as server:
+    with serving(Service(first=True, outcomes=[clip(1.0)] * 3)) as server:
         client = Client(server.url, tmp_path)
         client.make()
         client.make()
-        service.outcomes.append(clip(1.0))
         other = media.speech(tmp_path / "other.wav", 1.01)
         client.request = replace(client.request, audio=other)
         failure = client.fail()
