@@ -140,5 +140,5 @@ _COLOURS = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
 
 def _crop(kept: Kept) -> str:
     """Even sizes are needed, and a crop is the way that does not blur."""
-    width, height = f"floor(iw*{kept.width:.6f}/2)*2", f"floor(ih*{kept.height:.6f}/2)*2"
+    width, height = f"floor(iw*{kept.width:.6f}/2+0.01)*2", f"floor(ih*{kept.height:.6f}/2+0.01)*2"
     return f"crop=w={width}:h={height}:x=iw*{kept.x:.6f}:y=ih*{kept.y:.6f}:exact=1,"

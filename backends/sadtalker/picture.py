@@ -8,6 +8,7 @@ outwards as far as needed, and the clip is cut to the original frame again.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from avatar_core.backend import Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+log = logging.getLogger(__name__)
 
 _BACKDROP = (240, 240, 240)
 # How far its square reaches over a detected face's box, in sides of the box, on the left and right,
@@ -134,7 +137,9 @@ def _pads(picture: Image, finder: FaceFinder) -> tuple[int, int, int, int]:
     size = Size(*picture.size)
     try:
         return pads_for(finder(picture), size)
-    except ImportError:
+    except Exception:
+        # It is not installed, or its networks are not, or they do not load: no reason to fail.
+        log.debug("faces cannot be looked for", exc_info=True)
         return blind_pads(size)
 
 

@@ -18,6 +18,8 @@ from avatar_core.media_error import MediaError, require_file
 GRID_SECONDS = 0.2
 # Two pieces are both made of so much sound around a cut, and their clips are blended there.
 OVERLAP_SECONDS = 0.2
+# A piece has at least so many steps of the grid; it is not meant to be cut that short.
+_LEAST_STEPS = 4
 # A cut may be so far from where equal pieces would have it, as a share of one.
 _STRAY = 0.4
 _LOUDNESS_SECONDS = 0.05
@@ -79,7 +81,8 @@ def pieces(narration: Narration, longest: float | None) -> tuple[Piece, ...]:
     if longest is None or whole <= longest:
         return (Piece(0.0, whole),)
     # The sound of a later piece begins before its cut, and has to fit as well.
-    room = max(longest - OVERLAP_SECONDS, 4 * GRID_SECONDS)
+    steps = math.floor((longest - OVERLAP_SECONDS) / GRID_SECONDS + 1e-9)
+    room = max(steps, _LEAST_STEPS) * GRID_SECONDS
     cuts = list(_cuts(_loudness(narration), whole, room))
     starts, ends = [0.0, *cuts], [*cuts, whole]
     return tuple(
@@ -114,12 +117,14 @@ def _cuts(loudness: Sequence[float], whole: float, room: float) -> Iterator[floa
         # What remains has to fit into the pieces that are left.
         first = max(done + even * (1 - _STRAY), whole - (left - 1) * room)
         last = min(done + room, done + even * (1 + _STRAY))
-        done = _quietest(loudness, first, last)
+        # One that is too short to choose in is as long as it may be.
+        done = _quietest(loudness, first, last) or done + room
         yield done
 
 
-def _quietest(loudness: Sequence[float], first: float, last: float) -> float:
-    """The point of the grid from ``first`` to ``last`` around which least is heard."""
+def _quietest(loudness: Sequence[float], first: float, last: float) -> float | None:
+    """The point of the grid from ``first`` to ``last`` around which least is heard, None where
+    the grid has none there."""
     points = range(math.ceil(first / GRID_SECONDS - 1e-9), int(last / GRID_SECONDS + 1e-9) + 1)
     steps = round(GRID_SECONDS / _LOUDNESS_SECONDS)
     middle = (first + last) / 2
@@ -128,7 +133,7 @@ def _quietest(loudness: Sequence[float], first: float, last: float) -> float:
         around = loudness[max(0, (point - 1) * steps) : (point + 1) * steps]
         return sum(around), abs(point * GRID_SECONDS - middle)
 
-    return min(points, key=heard) * GRID_SECONDS if points else last
+    return min(points, key=heard) * GRID_SECONDS if points else None
 
 
 def _loudness(narration: Narration) -> list[float]:

@@ -1,0 +1,327 @@
+"""The runner with real processes: what it starts, hears, ends, finds, and leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from avatar_core.backend import Size
+from avatar_core.clock import SystemClock
+from avatar_core.errors import Cancelled, Category
+from avatar_core.media import probe_audio, probe_video
+from backends.sadtalker.engine import EngineFailure, EngineNews, EngineResult, EngineTask
+from backends.sadtalker.environment import clean_environment
+from backends.sadtalker.options import SadTalkerOptions
+from backends.sadtalker.runner import EngineRunner, RunLimits
+from support_media import noise, write_wav
+from support_sadtalker import SADTALKER, alive, argument, behave, calls, install, leftovers
+
+QUICK = RunLimits(grace=0.2)
+Run = Callable[..., EngineResult]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return install(tmp_path / "SadTalker")
+
+
+class Bench:
+    """A runner on an installation, a picture and a sound; what it told is in ``news``."""
+
+    def __init__(self, root: Path, folder: Path, limits: RunLimits = QUICK, **more: Any) -> None:
+        self.root, self.folder = root, folder
+        self.picture, self.sound = folder / "portrait.jpg", folder / "voice.wav"
+        noise((96, 128)).save(self.picture)
+        write_wav(self.sound, 0.4, channels=2)
+        self.news: list[EngineNews] = []
+        self.cancel = threading.Event()
+        self.runner = EngineRunner(SADTALKER, root, limits=limits, **more)
+
+    def task(self, **options: Any) -> EngineTask:
+        job = self.folder / "job"
+        job.mkdir(exist_ok=True)
+        return EngineTask(self.picture, self.sound, SadTalkerOptions(**options), job)
+
+    def run(self, **options: Any) -> EngineResult:
+        return self.runner.run(self.task(**options), self.news.append, self.cancel)
+
+    def fail(self, **options: Any) -> EngineFailure:
+        with pytest.raises(EngineFailure) as caught:
+            self.run(**options)
+        assert list((self.folder / "job").iterdir()) == []
+        assert leftovers(self.root) == []
+        return caught.value
+
+
+@pytest.fixture
+def bench(root: Path, tmp_path: Path) -> Bench:
+    return Bench(root, tmp_path)
+
+
+def test_a_clip_is_playable_and_has_the_sound_that_was_given(bench: Bench) -> None:
+    result = bench.run()
+    assert result.video == bench.folder / "job" / "clip.mp4"
+    info, sound = probe_video(result.video), probe_audio(result.video)
+    assert (info.codec, info.pix_fmt, info.frames, info.fps) == ("h264", "yuv420p", 10, 25.0)
+    assert (result.size, result.fps, result.duration) == (Size(256, 256), 25.0, 0.4)
+    # The engine hears 16 kHz, one channel; the clip is heard as the narration was.
+    assert (sound.rate, sound.channels, sound.codec) == (24_000, 2, "aac")
+    assert _is_fast_start(result.video)
+    assert [path.name for path in (bench.folder / "job").iterdir()] == ["clip.mp4"]
+    assert leftovers(bench.root) == []
+
+
+def test_it_is_called_as_the_contract_says(bench: Bench) -> None:
+    bench.run(preprocess="crop", pose_style=45, expression_scale=1.5, input_yaw=(-20, 30))
+    (call,) = calls(bench.root)
+    assert call["cwd"] == str(bench.root)
+    for name, file in (("source_image", "source.png"), ("driven_audio", "audio.wav")):
+        path = Path(argument(call, name) or "")
+        assert path.is_absolute() and path.name == file
+    assert argument(call, "checkpoint_dir") == str(bench.root / "checkpoints")
+    assert Path(argument(call, "result_dir") or "").is_absolute()
+    assert (argument(call, "pose_style"), argument(call, "expression_scale")) == ("45", "1.5")
+    yaw = call["argv"].index("--input_yaw")
+    assert call["argv"][yaw + 1 : yaw + 3] == ["-20", "30"]
+    assert "--still" in call["argv"] and "--enhancer" not in call["argv"]
+    assert call["image"] == [96, 128] and call["seconds"] == 0.4
+
+
+def test_it_sees_programs_and_the_gpu_but_no_secret() -> None:
+    ours = {"PATH": "/bin", "Path": "C:", "NGROK_AUTHTOKEN": "s", "DID_API_KEY": "s",
+            "PYTHONPATH": "x", "CUDA_VISIBLE_DEVICES": "1", "NVIDIA_DRIVER": "y",
+            "COLAB_API_URL": "s", "AWS_SECRET": "s", "LD_LIBRARY_PATH": "z"}  # fmt: skip
+    seen = clean_environment({"CUDA_VISIBLE_DEVICES": "0"}, ours, Path("/extra"))
+    assert seen == {"PATH": seen["PATH"], "Path": "C:", "CUDA_VISIBLE_DEVICES": "0",
+                    "NVIDIA_DRIVER": "y", "LD_LIBRARY_PATH": "z", "PYTHONUTF8": "1",
+                    "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1", "MPLBACKEND": "Agg"}  # fmt: skip  # noqa: E501
+    assert seen["PATH"].startswith("/bin") and seen["PATH"].endswith("/extra")
+
+
+def test_news_go_from_the_start_to_the_end_and_never_back(bench: Bench) -> None:
+    bench.run(preprocess="full", enhancer="gfpgan")
+    fractions = [news.fraction for news in bench.news]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    stages = list(dict.fromkeys(news.stage for news in bench.news))
+    assert stages == ["prepare", "load", "face", "sound", "render", "blend", "enhance", "write", "finish"]  # fmt: skip  # noqa: E501
+
+
+def test_whole_picture_modes_give_the_picture_back_in_its_own_frame(bench: Bench) -> None:
+    noise((120, 200)).save(bench.picture)
+    result = bench.run(preprocess="full")
+    assert probe_video(result.video).codec == "h264"
+    assert result.size == Size(120, 200)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "category"),
+    [
+        ("noface_crop", "no_face", Category.INVALID_INPUT),
+        ("oom_crop", "gpu_memory", Category.SERVER),
+        ("noffmpeg", "ffmpeg_missing", Category.UNSUPPORTED),
+        ("unknown", "crashed", Category.SERVER),
+        ("die", "host_memory", Category.SERVER),
+        ("no_file", "no_video", Category.BAD_OUTPUT),
+        ("empty_file", "empty_video", Category.BAD_OUTPUT),
+        ("broken_file", "broken_video", Category.BAD_OUTPUT),
+    ],
+)
+def test_a_run_that_fails_is_told_and_leaves_nothing_behind(
+    bench: Bench, behaviour: str, code: str, category: Category
+) -> None:
+    behave(bench.root, behaviour)
+    failure = bench.fail()
+    assert (failure.code, failure.category) == (code, category)
+    assert failure.log_tail and str(bench.root) not in failure.message
+    assert failure.retryable == (category in (Category.SERVER, Category.BAD_OUTPUT))
+
+
+def test_a_video_of_another_length_than_the_narration_is_not_taken(bench: Bench) -> None:
+    write_wav(bench.sound, 1.0)
+    behave(bench.root, "short_video")
+    assert bench.fail().code == "wrong_length"
+
+
+def test_a_result_that_is_nowhere_named_is_found_all_the_same(bench: Bench) -> None:
+    behave(bench.root, "unnamed")
+    assert bench.run().duration == 0.4
+
+
+def test_a_gpu_that_fails_for_ever_is_stopped_by_its_line(bench: Bench) -> None:
+    behave(bench.root, "cuda_loop")
+    failure = bench.fail()
+    assert (failure.code, failure.category) == ("cuda_loop", Category.SERVER)
+    (call,) = calls(bench.root)
+    assert not alive(call["pid"])
+    assert time.time() - call["time"] < 5
+
+
+def test_silence_is_taken_for_death(root: Path, tmp_path: Path) -> None:
+    behave(root, "hang")
+    bench = Bench(root, tmp_path, RunLimits(silence=0.4, grace=0.2))
+    failure = bench.fail()
+    assert (failure.code, failure.category) == ("silent", Category.TIMEOUT)
+    assert "moving the face, 20 of 40" in [news.message for news in bench.news]
+    assert not alive(calls(root)[0]["pid"])
+
+
+def test_what_does_not_listen_is_killed_with_all_that_it_started(
+    root: Path, tmp_path: Path
+) -> None:
+    behave(root, "hang_deaf")
+    bench = Bench(root, tmp_path, RunLimits(silence=0.6, grace=0.1))
+    assert bench.fail().code == "silent"
+    assert not alive(calls(root)[0]["pid"])
+    assert not alive(int((root / "grandchild").read_text()))
+
+
+def test_a_run_may_not_take_longer_than_it_may(root: Path, tmp_path: Path) -> None:
+    behave(root, "cuda_loop")
+    patient = RunLimits(most=0.3, grace=0.1)
+    engine = _with(SADTALKER, loops=())
+    bench = Bench(root, tmp_path, patient)
+    bench.runner = EngineRunner(engine, root, limits=patient)
+    failure = bench.fail()
+    assert (failure.code, failure.category) == ("too_long", Category.TIMEOUT)
+
+
+def test_cancelling_ends_the_process_at_once(bench: Bench) -> None:
+    behave(bench.root, "hang")
+
+    def tell(news: EngineNews) -> None:
+        if news.stage == "render":
+            bench.cancel.set()
+
+    with pytest.raises(Cancelled):
+        bench.runner.run(bench.task(), tell, bench.cancel)
+    assert not alive(calls(bench.root)[0]["pid"])
+    assert leftovers(bench.root) == []
+
+
+def test_what_is_cancelled_already_is_not_begun(bench: Bench) -> None:
+    bench.cancel.set()
+    with pytest.raises(Cancelled):
+        bench.run()
+    assert calls(bench.root) == []
+
+
+def test_a_listener_that_fails_ends_the_process_too(bench: Bench) -> None:
+    behave(bench.root, "hang")
+
+    def tell(news: EngineNews) -> None:
+        if news.stage == "render":
+            raise RuntimeError("nobody listens")
+
+    with pytest.raises(RuntimeError, match="nobody listens"):
+        bench.runner.run(bench.task(), tell, bench.cancel)
+    assert not alive(calls(bench.root)[0]["pid"])
+
+
+def test_any_amount_of_printing_is_read_to_its_end(bench: Bench) -> None:
+    behave(bench.root, "flood")
+    assert bench.run().duration == 0.4
+
+
+def test_something_left_running_does_not_hold_up_a_finished_run(bench: Bench) -> None:
+    behave(bench.root, "leave_child")
+    assert bench.run().duration == 0.4
+    assert not alive(int((bench.root / "grandchild").read_text()))
+
+
+def test_two_runs_in_the_same_second_do_not_meet(root: Path, tmp_path: Path) -> None:
+    benches = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        benches.append(Bench(root, tmp_path / name))
+    with ThreadPoolExecutor(2) as pool:
+        results = [f.result() for f in [pool.submit(bench.run) for bench in benches]]
+    assert {result.duration for result in results} == {0.4}
+    assert len({argument(call, "result_dir") for call in calls(root)}) == 2
+
+
+def test_scratch_files_of_others_stay(bench: Bench) -> None:
+    behave(bench.root, "noffmpeg")
+    mine = bench.root / "my_holiday.mp4"
+    mine.write_bytes(b"mine")
+    with pytest.raises(EngineFailure):
+        bench.run()
+    assert leftovers(bench.root) == ["my_holiday.mp4"]
+
+
+def test_a_folder_that_a_shell_would_trip_over_is_not_worked_in(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / 'Nguyễn\'s "$(touch pwned)" films'
+    folder.mkdir()
+    result = Bench(root, folder).run()
+    assert result.video.parent == folder / "job"
+    (call,) = calls(root)
+    image = argument(call, "source_image") or ""
+    assert image.isascii() and not set(image) & set("\"'$`()")
+    assert not Path(image).exists()
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        (lambda bench: bench.picture.write_bytes(b"#!/bin/sh\n"), "bad_picture"),
+        (lambda bench: bench.picture.unlink(), "bad_picture"),
+        (lambda bench: bench.sound.write_bytes(b"RIFF nothing"), "bad_sound"),
+        (lambda bench: bench.sound.write_bytes(b""), "bad_sound"),
+        (lambda bench: bench.sound.write_text("#EXTM3U\n/etc/passwd\n"), "bad_sound"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused_before_anything_starts(
+    bench: Bench, write: Callable[[Bench], object], code: str
+) -> None:
+    write(bench)
+    failure = bench.fail()
+    assert (failure.code, failure.category) == (code, Category.INVALID_INPUT)
+    assert calls(bench.root) == []
+    assert str(bench.folder) not in failure.message
+
+
+def test_a_clock_that_is_handed_in_is_the_one_that_counts(root: Path, tmp_path: Path) -> None:
+    class Leaping(SystemClock):
+        """Hours pass between two looks at it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.now = 0.0
+
+        def __call__(self) -> float:
+            self.now += 3600
+            return self.now
+
+    behave(root, "hang")
+    bench = Bench(root, tmp_path, RunLimits(grace=0.1), clock=Leaping())
+    assert bench.fail().code in ("silent", "too_long")
+
+
+def test_the_same_input_gives_the_same_wav_to_the_engine(bench: Bench) -> None:
+    before = _digest(bench.sound), _digest(bench.picture)
+    bench.run()
+    assert (_digest(bench.sound), _digest(bench.picture)) == before
+
+
+def _with(engine: Any, **changes: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(engine, **changes)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_fast_start(path: Path) -> bool:
+    data = path.read_bytes()
+    with av.open(str(path)):
+        return 0 < data.find(b"moov") < data.find(b"mdat")
