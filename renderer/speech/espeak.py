@@ -41,7 +41,7 @@ class EspeakEngine(SpeechEngine):
     """Each text is spoken by a process of its own, see `espeak_process`."""
 
     name: ClassVar[str] = "espeak"
-    revision: ClassVar[str] = "espeak-ng 1.52, 1"
+    revision: ClassVar[str] = "espeak-ng 1.52, 2"
     languages: ClassVar[frozenset[str]] = LANGUAGES
 
     def __init__(self, program: Sequence[str] | None = None) -> None:
@@ -72,7 +72,7 @@ class EspeakEngine(SpeechEngine):
             )
         told = json.loads(Path(order["events"]).read_text("utf-8"))
         events, rate = told["events"], told["rate"]
-        phonemes = timed_phonemes(events, rate, seconds)
+        phonemes = timed_phonemes(events, rate, seconds, order["voice"])
         return Speech(
             Path(order["sound"]),
             seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,7 @@ class Model:
         text = _LONG_NUMBER.sub(lambda number: " ".join(number[0]), text)
         for sentence in self._hibari.split_sentences(text):
             with self._lock:
-                spoken = list(self._words(sentence))
+                spoken = self._read(sentence)
             dropped = [word for word, symbols in spoken if not symbols and _is_word(word)]
             kept = [(word, symbols) for word, symbols in spoken if symbols]
             if not any(_says_something(symbols) for _, symbols in kept):
@@ -83,6 +84,24 @@ class Model:
             for phrase in _cut(kept):
                 yield phrase, dropped
                 dropped = []
+
+    def _read(self, sentence: str) -> list[tuple[str, str]]:
+        """Words with their symbols; those that the library stumbles over are read as plain
+        figures and letters, or have no symbols."""
+        try:
+            return list(self._words(sentence))
+        except ValueError:
+            # hibari-tts 0.2.1 takes raised figures before letters ("¹A") for a number.
+            return [pair for word in sentence.split() for pair in self._read_word(word)]
+
+    def _read_word(self, word: str) -> list[tuple[str, str]]:
+        for text in (word, unicodedata.normalize("NFKC", word)):
+            try:
+                symbols = "".join(symbols for _, symbols in self._words(text))
+            except ValueError:
+                continue
+            return [(word, symbols)]
+        return [(word, "")]
 
     def _words(self, sentence: str) -> Iterator[tuple[str, str]]:
         """Words as they are read out, with their symbols."""

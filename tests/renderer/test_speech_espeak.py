@@ -18,6 +18,7 @@ from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.speech import Speech, SpeechRequest, Voice
 from renderer.speech import espeak_process
 from renderer.speech.espeak import LANGUAGES, EspeakEngine
+from renderer.speech.espeak_events import timed_phonemes
 from renderer.speech.espeak_voices import choose, find_installation, list_voices
 from support_speech import job
 
@@ -67,6 +68,43 @@ def test_letters_beyond_the_basic_plane_move_no_word(tmp_path: Path) -> None:
     texts = [w.text for w in say(tmp_path, "one 😀 two 𝒳 three", "en-US").words]
     assert texts[0].startswith("one")
     assert texts[-1] == "three"
+
+
+def heard(speech: Speech) -> list[str]:
+    return [phoneme.ipa.strip("ˈˌː") for phoneme in speech.phonemes]
+
+
+@pytest.mark.parametrize("voice", [None, "vi-vn-x-south", "vi+f2"])
+def test_the_vietnamese_u_with_a_horn_is_told_as_unrounded(
+    tmp_path: Path, voice: str | None
+) -> None:
+    request = SpeechRequest("tư, tu, ly, ước", Voice(id=voice, language="vi-VN"))
+    told = heard(EspeakEngine().speak(request, job(tmp_path)))
+    assert [ipa.strip("-") for ipa in told if ipa[0] in "iyɨu"] == ["ɨ", "u", "i", "ɨə"]
+
+
+def test_a_rounded_y_of_another_language_stays_one(tmp_path: Path) -> None:
+    assert "y" in heard(say(tmp_path, "Tu as vu la rue?", "fr-FR"))
+
+
+def test_the_vietnamese_d_with_a_stroke_has_a_name_and_a_time(tmp_path: Path) -> None:
+    speech = say(tmp_path, "đi đâu đó, được da")
+    stops = [phoneme for phoneme in speech.phonemes if phoneme.ipa == "ɗ"]
+    assert len(stops) == 4
+    assert all(0.0 < stop.end - stop.start <= 0.081 for stop in stops)
+    edges = [edge for phoneme in speech.phonemes for edge in (phoneme.start, phoneme.end)]
+    assert edges == sorted(edges)
+    followers = [
+        b for a, b in zip(speech.phonemes, speech.phonemes[1:], strict=False) if a in stops
+    ]
+    assert all(vowel.start == stop.end for stop, vowel in zip(stops, followers, strict=True))
+
+
+def test_a_sound_that_is_told_without_length_shares_the_one_before_it() -> None:
+    events = [(7, 1, 0, "f"), (7, 1, 100, "ˈɛ"), (7, 1, 400, "l"), (7, 1, 400, "m"),
+              (7, 1, 500, "ː"), (7, 1, 500, "")]  # fmt: skip
+    told = [(p.ipa, round(p.start, 2), round(p.end, 2)) for p in timed_phonemes(events, 1000, 1.0)]
+    assert told == [("f", 0.0, 0.1), ("ˈɛ", 0.1, 0.3), ("l", 0.3, 0.4), ("m", 0.4, 0.5)]
 
 
 def test_phonemes_lie_on_the_sound(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.speech import Speech, SpeechRequest, Voice
@@ -127,6 +129,24 @@ def test_a_word_in_another_script_is_left_out_with_a_warning(tmp_path: Path) -> 
     speech = say(tmp_path, "Say 你好 to her.")
     assert [w.text for w in speech.words] == ["Say", "to", "her."]
     assert "你好" in speech.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "phonemes"),
+    [("¹A", "w ˈʌ n ˈeɪ"), ("Look at ¹A now.", "l ˈʊ k æ t w ˈʌ n ˈeɪ n ˈaʊ")],
+)
+def test_raised_figures_are_read_out(tmp_path: Path, text: str, phonemes: str) -> None:
+    speech = say(tmp_path, text)
+    assert [word.text for word in speech.words] == text.split()
+    assert speech.warnings == ()
+    assert " ".join(p.ipa for p in speech.phonemes) == phonemes
+
+
+@given(st.text(alphabet="¹²½①Ⅳ٣๓𝟙AaB19.,-$%'/é한😀ª₂ ", max_size=8))
+@settings(deadline=None, max_examples=150)
+def test_no_text_at_all_confuses_the_reader(text: str) -> None:
+    for phrase, _ in hibari_model.load(hibari_model.DEFAULT_VOICE).phrases(text):
+        assert len(phrase.symbols) == len(phrase.owners)
 
 
 @pytest.mark.parametrize("text", ["🎉🎉", "你好", "...", " ", "—"])
