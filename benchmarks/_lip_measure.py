@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from _lip_truth import RATE, Spoken, closures, true_opening
+from _lip_truth import RATE, Spoken, closures, true_opening, wide_vowels
+from backends.puppet.frames import frame_count
 from backends.puppet.mouth_track import CHANNELS, MouthTrack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A picture (height, width, 3) of RGB bytes to the 478 points of the face in it.
-Landmarks = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
+    from backends.puppet.face import Face
+
+# A picture (height, width, 3) of RGB bytes to the 478 points (478, 2) of the face in it, None
+# where there is none.
+Landmarks = Callable[["NDArray[np.uint8]"], "NDArray[np.float64] | None"]
 
 # Points of MediaPipe's face model: pairs of the inner lips, above and below, and the outer
 # corners of the eyes.
@@ -32,11 +36,13 @@ _JAW, _PRESS, _TUCK = (CHANNELS.index(name) for name in ("jaw", "press", "tuck")
 @dataclass(frozen=True)
 class Agreement:
     """``r`` is Pearson's at the best lag, the mean over sentences; ``lead`` that lag in seconds
-    (the mouth ahead of the sound); ``closed`` the share of p, b and m on which the lips met."""
+    (the mouth ahead of the sound); ``closed`` the share of p, b and m on which the lips met;
+    ``opened`` the share of wide vowels on which they were apart."""
 
     r: float
     lead: float
     closed: float
+    opened: float
 
 
 def opening_of(track: MouthTrack) -> NDArray[np.float64]:
@@ -45,20 +51,38 @@ def opening_of(track: MouthTrack) -> NDArray[np.float64]:
     return values[:, _JAW] * (1 - values[:, _PRESS]) * (1 - 0.6 * values[:, _TUCK])
 
 
-def openings_in_clip(path: Path, landmarks: Landmarks) -> tuple[NDArray[np.float64], float]:
-    """Inner-lip opening over eye distance in every frame of a clip, and its frame rate.
+class Follower:
+    """Finds one face again in frame after frame: the detector is asked only where it is lost."""
 
-    ``landmarks`` raises or returns NaN where it finds no face; such frames take over the last
-    opening before them.
+    def __init__(self) -> None:
+        self._face: Face | None = None
+
+    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        from PIL import Image
+
+        from backends.puppet.landmarks import landmarks, spot_of
+        from backends.puppet.search import PRESENCE, faces_in
+
+        image = Image.fromarray(picture)
+        if self._face is not None:
+            self._face = landmarks(image, spot_of(self._face))
+        if self._face is None or self._face.presence < PRESENCE:
+            self._face = next(iter(faces_in(image)), None)
+        return None if self._face is None else self._face.points[:, :2].astype(np.float64)
+
+
+def openings_in_clip(path: Path, landmarks: Landmarks) -> NDArray[np.float64]:
+    """Inner-lip opening over eye distance in every frame of a clip.
+
+    Frames without a face take over the last opening before them.
     """
     found: list[float] = []
     with av.open(str(path)) as container:
-        fps = float(container.streams.video[0].average_rate or 25)
         for frame in container.decode(video=0):
             points = landmarks(frame.to_ndarray(format="rgb24"))
-            value = _opening(np.asarray(points, np.float64)[:, :2])
-            found.append(value if np.isfinite(value) else (found[-1] if found else 0.0))
-    return np.array(found), fps
+            before = found[-1] if found else 0.0
+            found.append(before if points is None else _opening(points))
+    return np.array(found)
 
 
 def _opening(points: NDArray[np.float64]) -> float:
@@ -71,17 +95,16 @@ def agree(
 ) -> Agreement:
     """How well ``openings`` (one array a sentence, one number a frame) follow the sentences;
     ``lead`` is the intended one."""
-    scores = np.mean(
-        [_scores(seen, fps, spoken) for seen, spoken in zip(openings, sentences, strict=True)],
-        axis=0,
-    )
+    pairs = list(zip(openings, sentences, strict=True))
+    scores = np.mean([_scores(seen, fps, spoken) for seen, spoken in pairs], axis=0)
     best = int(np.argmax(scores))
-    met = [
-        hit
-        for seen, spoken in zip(openings, sentences, strict=True)
-        for hit in _closures_met(seen, fps, spoken, lead)
-    ]
-    return Agreement(float(scores[best]), float(_LAGS[best]), float(np.mean(met)) if met else 1.0)
+    met = [hit for seen, spoken in pairs for hit in _met(seen, fps, spoken, lead)]
+    apart = [hit for seen, spoken in pairs for hit in _apart(seen, fps, spoken, lead)]
+    return Agreement(float(scores[best]), float(_LAGS[best]), _share(met), _share(apart))
+
+
+def _share(hits: Sequence[bool]) -> float:
+    return float(np.mean(hits)) if hits else 1.0
 
 
 def _scores(seen: NDArray[np.float64], fps: float, spoken: Spoken) -> NDArray[np.float64]:
@@ -99,24 +122,45 @@ def _scores(seen: NDArray[np.float64], fps: float, spoken: Spoken) -> NDArray[np
     )
 
 
-def _closures_met(seen: NDArray[np.float64], fps: float, spoken: Spoken, lead: float) -> list[bool]:
+def _met(seen: NDArray[np.float64], fps: float, spoken: Spoken, lead: float) -> list[bool]:
     """For each p, b and m: was a frame closed between its beginning and its end, ``lead`` ahead,
     give or take a frame?"""
+    limit = _closed_below(seen)
+    return [
+        bool(_between(seen, fps, start - lead - 1 / fps, end - lead + 1 / fps).min() <= limit)
+        for start, end in closures(spoken)
+    ]
+
+
+def _apart(seen: NDArray[np.float64], fps: float, spoken: Spoken, lead: float) -> list[bool]:
+    """For each wide vowel: was a frame open? A mouth that is always shut meets every closure."""
+    limit = _closed_below(seen)
+    return [
+        bool(_between(seen, fps, start - lead, end - lead).max() > limit)
+        for start, end in wide_vowels(spoken)
+    ]
+
+
+def _closed_below(seen: NDArray[np.float64]) -> float:
+    """The opening up to which lips count as closed; lips that never move are neither."""
     low, high = np.percentile(seen, (2, 95))
-    limit = low + _CLOSED * (high - low)
-    found = []
-    for start, end in closures(spoken):
-        first = max(0, int((start - lead) * fps - 1))
-        last = max(first + 1, int(np.ceil((end - lead) * fps + 1)))
-        found.append(bool(high - low > 1e-9 and seen[first:last].min(initial=1.0) <= limit))
-    return found
+    return float(low + _CLOSED * (high - low)) if high - low > 1e-9 else np.nan
+
+
+def _between(
+    seen: NDArray[np.float64], fps: float, start: float, end: float
+) -> NDArray[np.float64]:
+    """The frames that are shown at some time from ``start`` to ``end``; at least one."""
+    first = min(max(0, int(start * fps)), len(seen) - 1)
+    return seen[first : max(first + 1, int(np.ceil(end * fps)))]
 
 
 def loudness_only(spoken: Spoken, fps: float, lead: float) -> NDArray[np.float64]:
-    """The mouth of many simple programs: as open as the sound is loud."""
+    """The mouth of many simple programs: as open as the sound is loud, 1 at its loudest."""
     hop = spoken.rate // RATE
     count = len(spoken.sound) // hop
     power = (spoken.sound[: count * hop].reshape(count, hop) ** 2).mean(axis=1)
     smooth = np.convolve(np.sqrt(power) ** 0.5, np.hanning(9) / np.hanning(9).sum(), "same")
-    middles = (np.arange(int(np.ceil(spoken.seconds * fps))) + 0.5) / fps
-    return np.interp(middles + lead, np.arange(count) / RATE, smooth, right=0.0)
+    middles = (np.arange(frame_count(spoken.seconds, fps)) + 0.5) / fps
+    loud = np.interp(middles + lead, np.arange(count) / RATE, smooth, right=0.0)
+    return loud / max(float(loud.max()), 1e-9)

@@ -32,12 +32,11 @@ _CLOSING = 0.06
 CLOSED = frozenset("pbm")
 _OPENINGS = {
     "pbmɓ": 0.2, "fvʋɱ": 0.08, "wʍɥ": 0.12, "szʃʒɕʑʂʐj": 0.18, "uyʉʊʏ": 0.22,
-    "tdnlɾrɹɻθðɖʈçɲʝc": 0.28, "iɨɪᵻkɡgŋxɣ": 0.35, "oøɵ": 0.45, "eɤəᵊɚɘ": 0.5, "ɔœ": 0.62,
+    "tdnlɾrɹɻθðɖɗʈçɲʝc": 0.28, "iɨɪᵻkɡgŋxɣ": 0.35, "oøɵ": 0.45, "eɤəᵊɚɘ": 0.5, "ɔœ": 0.62,
     "ɛɜʌɝ": 0.7, "æɐɒ": 0.85, "aɑɶ": 1.0,
 }  # fmt: skip
 OPENING = {letter: value for letters, value in _OPENINGS.items() for letter in letters}
-# Vietnamese has no front rounded vowel; espeak writes its unrounded one with that letter.
-_VIETNAMESE = {"y": OPENING["ɨ"]}
+_WIDE = 0.62
 
 ENGLISH = (
     "Welcome back to our programme about boats and people by the sea.",
@@ -134,11 +133,10 @@ def narrators() -> list[Narrator]:
 def true_opening(spoken: Spoken) -> NDArray[np.float64]:
     """How far the lips are apart, 0 to 1, at `RATE`, in time with the sound; 0 in pauses."""
     curve = np.zeros(int(np.ceil(spoken.seconds * RATE)) + 1)
-    own = _VIETNAMESE if spoken.language.startswith("vi") else {}
     # Backwards, for what has no opening of its own (h) is said with that of the next sound.
     coming = 0.0
     for phoneme in reversed(spoken.phonemes):
-        known = [own.get(letter, OPENING.get(letter)) for letter in phoneme.ipa]
+        known = [OPENING.get(letter) for letter in phoneme.ipa]
         values = [value for value in known if value is not None] or [coming]
         edges = np.linspace(phoneme.start, phoneme.end, len(values) + 1) * RATE
         for value, start, end in zip(values, edges, edges[1:], strict=False):
@@ -167,3 +165,12 @@ def slow(curve: NDArray[np.float64]) -> NDArray[np.float64]:
 def closures(spoken: Spoken) -> list[tuple[float, float]]:
     """When p, b and m are heard."""
     return [(p.start, p.end) for p in spoken.phonemes if p.ipa.strip("ˈˌːʰ̩") in CLOSED]
+
+
+def wide_vowels(spoken: Spoken) -> list[tuple[float, float]]:
+    """When vowels are heard on which nobody's lips touch."""
+    return [
+        (p.start, p.end)
+        for p in spoken.phonemes
+        if any(OPENING.get(letter, 0.0) >= _WIDE for letter in p.ipa)
+    ]

@@ -25,14 +25,14 @@ JAW, WIDE, ROUND, PRESS, TUCK, TEETH, TONGUE = range(len(CHANNELS))
 _BLENDED = np.array([JAW, WIDE, ROUND, TEETH, TONGUE])
 # Curves are made at this rate and smoothed before frames are taken out of them.
 _RATE = 100.0
-_SMOOTHING = 0.022
+_SMOOTHING = 0.02
 _NEIGHBOURS = 4
 # Full dominance ends this long before the segment does, or after a quarter of a shorter one.
 _EDGE = 0.05
 # Seconds in which dominance falls to 1/e; lips round early, so anticipation reaches further.
-_BEFORE, _AFTER = 0.042, 0.036
+_BEFORE, _AFTER = 0.04, 0.03
 # A contact comes and goes in this time, and may give this much of the sound at each side to it.
-_RAMP, _YIELD = 0.07, 0.02
+_RAMP, _YIELD = 0.058, 0.02
 # More than one frame, so that a frame surely falls into it.
 _HELD_FRAMES = 1.02
 _NOTHING = 0.004

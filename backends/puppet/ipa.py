@@ -68,8 +68,8 @@ _SYLLABIC = "̩̍"
 # What no letter of the chart comes to: the mouth half open, as for the neutral vowel.
 _UNKNOWN = _SOUNDS["ə"]
 
-# Where an engine writes a language's sound with the letter of another: espeak's Vietnamese ư is
-# a "y", though its lips are spread.
+# Where a language's sound is written with the letter of another: espeak's own name for the
+# Vietnamese ư is "y", though its lips are spread; engines that borrow its phonemes say so too.
 ALIASES = {"vi": {"y": "ɨ"}}
 _STRESS = "ˈˌ"
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 Span = tuple[float, float, Viseme]
 
 # A shorter silence is bridged; in a longer one the mouth comes to rest.
-_SHORTEST_PAUSE = 0.12
+_SHORTEST_PAUSE = 0.1
 # The share of their lead that lips give up at the end of a phrase, where they outlast the voice.
-_LINGER = 0.5
+_LINGER = 0.4
 # Below this the lips do not even close any more: a mouth without expression keeps still.
 _FAINT = 0.25
 _DEFAULTS = LipOptions()

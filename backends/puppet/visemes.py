@@ -47,7 +47,7 @@ _CONSONANTS = {
                       _seven(jaw=0.9, wide=0.25, round=0.4, teeth=1.0, tongue=0.1)),
     ipa.DENTAL: (_seven(jaw=0.24, wide=0.15, teeth=0.7, tongue=1.0),
                  _seven(jaw=0.7, wide=0.2, round=0.2, teeth=0.8, tongue=1.0)),
-    ipa.ALVEOLAR: (_seven(jaw=0.22, wide=0.15, teeth=0.55, tongue=0.85),
+    ipa.ALVEOLAR: (_seven(jaw=0.2, wide=0.15, teeth=0.45, tongue=0.85),
                    _seven(jaw=0.55, wide=0.15, round=0.1, teeth=0.6, tongue=1.0)),
     ipa.SIBILANT: (_seven(jaw=0.1, wide=0.3, teeth=0.95, tongue=0.2),
                    _seven(jaw=1.0, wide=0.35, round=0.25, teeth=1.0, tongue=0.6)),
@@ -65,7 +65,7 @@ _CONSONANTS = {
                        _seven(jaw=0.9, wide=1.0, round=1.1, teeth=0.7, tongue=0.3)),
 }  # fmt: skip
 # The jaw of the close and of the open vowels; rounding takes some of the opening away.
-_CLOSE, _OPEN, _ROUNDING = 0.2, 0.82, 0.2
+_CLOSE, _OPEN, _ROUNDING = 0.2, 0.86, 0.2
 # How the jaw answers to none, secondary and main stress.
 _STRESS = (0.88, 0.97, 1.1)
 
