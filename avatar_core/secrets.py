@@ -14,6 +14,8 @@ MASK = "**********"
 _SHORTEST = 6
 _known: set[str] = set()
 _SECRET_NAME = re.compile(r"(^|_)(key|token|secret|password|passwd|auth|authorization)s?($|_)")
+# Credentials before a host, in an address somewhere in a text or in one without its scheme.
+_USERINFO = re.compile(r"://([^\s/@]+)@|^([^\s/@:]+:[^\s/@]+)@\S")
 
 
 def is_secret(name: str, value: Any) -> bool:
@@ -22,7 +24,8 @@ def is_secret(name: str, value: Any) -> bool:
         return True
     if not isinstance(value, str):
         return False
-    return bool(_SECRET_NAME.search(name.lower())) or _carries_token(value)
+    named = _SECRET_NAME.search(name.lower())
+    return bool(named or _USERINFO.search(value)) or _carries_token(value)
 
 
 def hide(value: str | SecretStr) -> SecretStr:
@@ -88,10 +91,12 @@ def _masked_text(text: str) -> str:
 def _tokens(address: str) -> list[str]:
     """The secret parts of an address, which libraries tell one by one."""
     if not _carries_token(address):
-        return []
+        found = _USERINFO.search(address)
+        return [(found[1] or found[2]).rpartition(":")[2]] if found else []
     parts = urlsplit(address)
     given = [value for _, value in parse_qsl(parts.query)]
-    return [part for part in (parts.query, parts.password, *given) if part]
+    user = None if parts.password else parts.username
+    return [part for part in (parts.query, parts.password, user, *given) if part]
 
 
 def _carries_token(text: str) -> bool:

@@ -11,7 +11,7 @@ from avatar_core.attempt import contained
 from avatar_core.backend import Health, Job
 from avatar_core.errors import AvatarError, Category, EnvironmentFault, InputError
 from avatar_core.health import HealthChecks
-from avatar_core.secrets import MASK, remember, scrub
+from avatar_core.secrets import MASK, is_secret, remember, scrub
 from avatar_core.settings import load_settings
 from avatar_core.testing import ScriptedBackend
 
@@ -60,6 +60,29 @@ def test_the_parts_of_a_secret_address_are_secret_one_by_one(tmp_path: Path) -> 
     load_settings(env={"COLAB_API_URL": address}, cwd=tmp_path)
     said = "tunnel.example refused /?token=t0ken-value&room=lobby-one to someone:passw0rd"
     assert scrub(said) == f"tunnel.example refused /?{MASK} to someone:{MASK}"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "avatar:pasted-token-1@tunnel.example",
+        "COLAB_API_URL=https://avatar:pasted-token-1@tunnel.example",
+        'NgrokTunnel: "https://avatar:pasted-token-1@tunnel.example" -> "http://localhost:5000"',
+        "https://pasted-token-1@tunnel.example",
+        "https://avatar:pasted-token-1@tunnel.example:no-port",
+    ],
+)
+def test_an_address_that_was_pasted_with_things_around_it_is_secret_too(
+    pasted: str, tmp_path: Path
+) -> None:
+    loaded = load_settings(env={"COLAB_API_URL": pasted}, cwd=tmp_path)
+    assert "pasted-token-1" not in f"{loaded.settings!r} {loaded.settings.masked()}"
+    assert "pasted-token-1" not in scrub("it refused pasted-token-1")
+
+
+@pytest.mark.parametrize("plain", ["me@example.com", "C:/a@2x.png", "10:30", "a/b:c/d@e", "x: y@z"])
+def test_what_only_looks_a_little_like_it_is_not_secret(plain: str) -> None:
+    assert not is_secret("picture", plain)
 
 
 def test_secrets_inside_options_are_known() -> None:
