@@ -16,6 +16,7 @@ from avatar_core.secrets import scrub
 from avatar_core.settings import load_settings
 from backends.colab.config import ColabOptions
 from backends.colab.connection import parse_connection
+from support_house import read
 
 HOST = "calm-otter-12.ngrok-free.app"
 PLAIN = f"https://{HOST}"
@@ -144,3 +145,8 @@ def test_the_settings_give_the_backend_its_address_and_keep_the_token() -> None:
     assert options.token.get_secret_value() == "very-secret"
     assert "very-secret" not in f"{loaded.settings.masked()} {options!r}"
     assert "very-secret" not in scrub("the token very-secret")
+
+
+def test_every_option_is_on_the_page() -> None:
+    page = read("docs/colab.md")
+    assert [name for name in ColabOptions.model_fields if f"`{name}`" not in page] == []
