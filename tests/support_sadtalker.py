@@ -18,6 +18,7 @@ BEHAVIOURS = {
     *LOGS,
     *("ok", "cuda_loop", "hang", "hang_deaf", "die", "flood", "leave_child", "unknown"),
     *("enhancer_crash", "no_file", "empty_file", "broken_file", "short_video", "unnamed"),
+    "late_crash",
 }
 
 
@@ -27,8 +28,8 @@ def install(folder: Path, behaviour: str = "ok", **more: Any) -> Path:
     ``behaviour`` is ``ok``; a name of `LOGS` (what the real program printed when it failed so);
     ``cuda_loop``, ``hang``, ``hang_deaf`` (ignores SIGTERM, and has a child), ``die`` (SIGKILL),
     ``flood``, ``leave_child``, ``unknown``, ``enhancer_crash``; ``no_file``, ``empty_file``,
-    ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named). ``more`` as in
-    `behave`.
+    ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named), ``late_crash``
+    (after it has named its result). ``more`` as in `behave`.
     """
     for name in SADTALKER.files:
         _touch(folder / name)

@@ -18,6 +18,7 @@ from avatar_core.process_errors import start_error
 from backends.sadtalker.diagnosis import diagnosed, failure_of, refused
 from backends.sadtalker.engine import (
     Engine,
+    EngineFailure,
     EngineNews,
     EngineResult,
     EngineTask,
@@ -181,7 +182,9 @@ class _Run:
             video = pick_up(self._engine.output, folder, ended.result, self._root)
             return take(video, piece, given)
         except Unusable as failure:
-            raise failure_of(failure.fault, ended.tail, ended.status) from failure
+            if ended.status:
+                raise self._diagnosed(ended) from failure
+            raise failure_of(failure.fault, ended.tail) from failure
 
     def _process(self, paths: JobPaths, programs: Path, most: float, tell: Tell) -> Ended:
         engine, options = self._engine, self._task.options
@@ -189,7 +192,7 @@ class _Run:
         variables = clean_environment(self._variables, programs=programs)
         progress = Progress(engine.stages(options))
         left = most - (self._clock() - self._begun)
-        patience = Patience(self._limits.silence, max(left, 0.0), self._limits.grace)
+        patience = Patience(self._limits.silence, left, most, self._limits.grace)
         try:
             process = start(command, self._root, variables)
         except OSError as failure:
@@ -201,10 +204,13 @@ class _Run:
         ended = watch.until_end(patience, tell, self._cancel)
         if ended.fault is not None:
             raise failure_of(ended.fault, ended.tail, ended.status)
-        if ended.status:
-            hidden = (self._folder, self._root)
-            raise diagnosed(engine, ended, hidden)
+        # One that fails after it has named its result, while it tidies up, has done its work.
+        if ended.status and ended.result is None:
+            raise self._diagnosed(ended)
         return ended
+
+    def _diagnosed(self, ended: Ended) -> EngineFailure:
+        return diagnosed(self._engine, ended, (self._folder, self._root))
 
     def _finished(self, takes: list[Take], seconds: float, kept: Kept) -> EngineResult:
         self._tell(EngineNews("finish", _ENGINE_TO, "making the video playable"))

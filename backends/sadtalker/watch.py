@@ -32,10 +32,11 @@ class Stop(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """In seconds: how long nothing may be printed, how long it may run at all, and how long it
-    may take to end when it is asked to."""
+    """In seconds: how long nothing may be printed, how long it may run, of how long the whole
+    may take, and how long it may take to end when it is asked to."""
 
     silence: float
+    left: float
     most: float
     grace: float
 
@@ -171,4 +172,4 @@ class Watch:
 def _overdue(patience: Patience, running: float, silent: float) -> Fault | None:
     if silent >= patience.silence:
         return silent_for(patience.silence)
-    return too_long(patience.most) if running >= patience.most else None
+    return too_long(patience.most) if running >= patience.left else None

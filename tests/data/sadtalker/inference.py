@@ -177,6 +177,9 @@ def _render(args: argparse.Namespace, do: str, pause: float) -> None:
     shutil.rmtree(work, ignore_errors=True)
     if do != "unnamed":
         print(f"The generated video is named: {result}")
+    if do == "late_crash":
+        print("PermissionError: [WinError 32] the file is used by another process", file=sys.stderr)
+        sys.exit(1)
 
 
 def _write(args: argparse.Namespace, do: str, frames: int, result: Path) -> None:
