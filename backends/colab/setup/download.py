@@ -63,13 +63,14 @@ class Fetcher:
             raise EnvironmentFault(f"{target} cannot be written: {failure.strerror}.") from failure
 
     def _complete(self, source: Source, part: Path, progress: Progress) -> None:
-        left = self._tries
+        left, most = self._tries, _size(part)
         while True:
-            before = _size(part)
             trouble = self._receive(source, part, progress)
             if trouble is None:
                 return
-            left = self._tries - 1 if _size(part) > before else left - 1
+            # Only what brought more than ever before counts as progress: this comes to an end.
+            left = self._tries - 1 if _size(part) > most else left - 1
+            most = max(most, _size(part))
             if left <= 0:
                 raise EnvironmentFault(
                     f"{part.stem} could not be downloaded: {trouble}.",
@@ -90,8 +91,8 @@ class Fetcher:
             headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
             with session.get(source.url, headers=headers, stream=True, timeout=_SECONDS) as answer:
                 if answer.status_code == 416:
-                    # Nothing is left to send: complete, if the size was not known before.
-                    return None if source.size is None else _drop(part, "its size has changed")
+                    # Nothing is left to send, so it is complete or another file.
+                    return None
                 _refuse(answer, part.stem)
                 return _append(answer, part, source.size, progress)
         except trouble as failure:
@@ -111,7 +112,8 @@ def _append(
     resumed = answer.status_code == 206
     done = _size(part) if resumed else 0
     length = answer.headers.get("content-length", "")
-    total = size if size is not None else (done + int(length) if length.isdigit() else None)
+    # What the server says comes first: when it sends another file, asking again changes nothing.
+    total = done + int(length) if length.isdigit() else size
     with part.open("ab" if resumed else "wb") as stream:
         for chunk in answer.iter_content(_CHUNK):
             stream.write(chunk)
@@ -151,11 +153,6 @@ def _verify(source: Source, part: Path, name: str) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _drop(part: Path, why: str) -> str:
-    part.unlink(missing_ok=True)
-    return why
 
 
 def _size(path: Path) -> int:
