@@ -23,7 +23,6 @@ NOTED = r"^os\.rename .*journal"
 # Where the service kills its client: the arguments of `DidService.fail`. What can happen to any
 # paid backend is in test_killed_while_paying.py; here it is what D-ID must be asked afterwards.
 BY_THE_SERVICE: dict[str, tuple[str, dict[str, Any]]] = {
-    "when the order has arrived and is dropped": ("POST /talks", {"drop": True}),
     "when the order is paid and not answered": ("POST /talks", {"after_making": True}),
     "while the talk is waited for": ("GET /talks/{id}", {"after": 1}),
 }
