@@ -45,7 +45,7 @@ def greet(api: ColabApi, cancel: CancelToken | None = None) -> Greeting:
     facts = _fields(answer)
     if answer.status == 200 and is_ours(answer):
         version = str(facts.get("version") or answer.headers.get(STAMP) or "")
-        return Greeting(_protocol(facts, answer), version, facts)
+        return Greeting(_protocol(facts, answer), shown(version, 40), facts)
     if answer.status == 200 and facts.get("status") == "ok":
         return Greeting(FIRST, facts=facts)
     raise api.not_asked_for(answer)
@@ -105,7 +105,8 @@ def _readiness(greeting: Greeting, options: ColabOptions, service: str) -> Healt
     known = facts.get("engines")
     if isinstance(known, list) and options.engine not in known:
         text = f"{service} has no engine {options.engine!r}."
-        advice = f"Choose one that it has: {', '.join(map(str, known))} (backends.colab.engine)."
+        names = shown(", ".join(map(str, known)))
+        advice = f"Choose one that it has: {names} (backends.colab.engine)."
         return Health(False, text, advice, details, category=Category.UNSUPPORTED)
     differs = version_warning(greeting)
     return Health(True, f"ready. {differs}" if differs else "ready", None, details)

@@ -11,6 +11,7 @@ import math
 
 from avatar_core.backend import Job
 from avatar_core.errors import AvatarError, Category
+from avatar_core.http_text import shown
 from backends.colab.api import ASK_SECONDS, ColabApi, RemoteJob
 from backends.colab.config import ColabOptions
 from backends.colab.errors import linked
@@ -109,4 +110,4 @@ def told(seen: RemoteJob) -> str:
     if seen.state == "queued":
         before = seen.position or 0
         return f"waiting for the GPU, {before} before it" if before else "waiting for the GPU"
-    return seen.message or seen.stage or "working"
+    return shown(seen.message or seen.stage) or "working"

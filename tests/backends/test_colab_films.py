@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from avatar_core.chain import FallbackChain, Outcome, Rung
 from avatar_core.errors import Category
 from avatar_core.events import Event
 from avatar_core.plugins import load_plugins
+from avatar_core.policy.settings import PolicySettings
+from avatar_core.policy.state import Policy
 from avatar_core.settings import load_settings
-from avatar_core.testing import Answer, Cut, ScriptedServer
+from avatar_core.testing import Answer, Cut, ScriptedServer, media
 from avatar_core.trail import TrailEntry
+from backends.static.backend import StaticBackend
 from renderer.health import probe_backends
 from renderer.renderer import SmartVideoRenderer
 from renderer.result import RenderResult, SceneResult
@@ -26,6 +31,7 @@ from support_colab import (
     TOKEN,
     Service,
     address,
+    backend_at,
     clip,
     failed,
     ngrok,
@@ -63,8 +69,23 @@ def render(
         return renderer.render(film, folder / "out" / "film.mp4")
 
 
-def of_colab(scene: SceneResult) -> list[TrailEntry]:
+def scenes(
+    url: str, folder: Path, count: int = 1, options: dict[str, Any] | None = None, **policy: Any
+) -> list[Outcome]:
+    """The presenters alone of so many scenes, as a film would ask for them one after another."""
+    backend = backend_at(url, **(options or {}))
+    settings = PolicySettings.model_validate({"retry": {"delay": 0}, **policy})
+    chain = FallbackChain([Rung.of(backend), Rung.of(StaticBackend())], policy=Policy(settings))
+    request = replace(media.request(folder, 0.5), options=backend.options)
+    return [chain.run(replace(request, key=f"scene-{number}"), folder) for number in range(count)]
+
+
+def of_colab(scene: SceneResult | Outcome) -> list[TrailEntry]:
     return [entry for entry in scene.trail if entry.backend == "colab"]
+
+
+def made_by(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.clip.backend for outcome in outcomes]
 
 
 def test_every_scene_is_presented_and_said_to_be(
@@ -96,22 +117,21 @@ def test_a_crash_of_gfpgan_costs_one_step_down_and_later_scenes_start_there(
     server: ScriptedServer, service: Service, tmp_path: Path
 ) -> None:
     service.outcomes = [ENHANCER]
-    result = render(address(server.url), tmp_path, 3, AMBITIOUS)
-    assert [scene.backend for scene in result.scenes] == ["colab"] * 3
-    assert not result.degraded
+    made = scenes(address(server.url), tmp_path, 3, AMBITIOUS)
+    assert made_by(made) == ["colab"] * 3
+    assert not any(outcome.degraded for outcome in made)
     enhancers = [options["enhancer"] for options in service.asked]
     assert enhancers == ["gfpgan", "RestoreFormer", "RestoreFormer", "RestoreFormer"]
     assert {options["preprocess"] for options in service.asked} == {"full"}
-    assert "with enhancer=RestoreFormer: The enhancer crashed." in result.scenes[0].warnings[0]
-    assert [len(of_colab(scene)) for scene in result.scenes] == [2, 1, 1]
+    assert "with enhancer=RestoreFormer: The enhancer crashed." in made[0].clip.warnings[0]
+    assert [len(of_colab(scene)) for scene in made] == [2, 1, 1]
 
 
 def test_both_enhancers_crash_and_the_face_alone_is_made(
     server: ScriptedServer, service: Service, tmp_path: Path
 ) -> None:
     service.outcomes = [ENHANCER, ENHANCER]
-    result = render(address(server.url), tmp_path, 2, AMBITIOUS)
-    assert [scene.backend for scene in result.scenes] == ["colab"] * 2
+    assert made_by(scenes(address(server.url), tmp_path, 2, AMBITIOUS)) == ["colab"] * 2
     assert [(o["preprocess"], o["enhancer"]) for o in service.asked] == [
         ("full", "gfpgan"), ("full", "RestoreFormer"), ("crop", "none"), ("crop", "none"),
     ]  # fmt: skip
@@ -121,8 +141,8 @@ def test_an_old_server_s_crash_is_stepped_down_from_as_well(tmp_path: Path) -> N
     crash = "Command 'inference.py --enhancer gfpgan' returned non-zero exit status 1."
     service = Service(first=True, outcomes=[Answer(500, {"error": crash})])
     with serving(service) as server:
-        result = render(server.url, tmp_path, 2, AMBITIOUS)
-    assert [scene.backend for scene in result.scenes] == ["colab"] * 2
+        made = scenes(server.url, tmp_path, 2, AMBITIOUS)
+    assert made_by(made) == ["colab"] * 2
     assert [form["enhancer"] for form in service.forms] == ["gfpgan"] + ["RestoreFormer"] * 2
 
 
@@ -143,9 +163,8 @@ def test_no_face_is_the_next_rung_s_turn_at_once(
 def test_the_video_of_an_earlier_job_is_asked_for_again(tmp_path: Path) -> None:
     service = Service(first=True, outcomes=[clip(2.0)])
     with serving(service) as server:
-        result = render(server.url, tmp_path)
-    assert result.scenes[0].backend == "colab"
-    assert [entry.category for entry in of_colab(result.scenes[0])] == [C.BAD_OUTPUT, None]
+        (made,) = scenes(server.url, tmp_path)
+    assert [entry.category for entry in of_colab(made)] == [C.BAD_OUTPUT, None]
 
 
 def test_a_lost_answer_orders_nothing_twice(
@@ -165,8 +184,9 @@ def test_a_job_that_nobody_waits_for_any_more_is_cancelled_there(
     server: ScriptedServer, service: Service, tmp_path: Path
 ) -> None:
     service.polls = 10**9
-    result = render(address(server.url), tmp_path, **{"policies.colab.attempt_seconds": 0.5})
-    (entry,) = of_colab(result.scenes[0])
+    short = {"colab": {"attempt_seconds": 0.5}}
+    (made,) = scenes(address(server.url), tmp_path, policies=short)
+    (entry,) = of_colab(made)
     assert entry.category is C.TIMEOUT
     assert "policies.colab.attempt_seconds" in (entry.advice or "")
     assert service.cancelled == list(service.jobs)
@@ -177,8 +197,8 @@ def test_a_full_queue_is_left_alone_for_as_long_as_it_says(
 ) -> None:
     full = Answer(429, {"error": failed("queue_full", "rate_limit")}, {**STAMP, "Retry-After": "1"})
     server.on("POST", "/v1/jobs", full, service)
-    result = render(address(server.url), tmp_path)
-    assert [entry.category for entry in of_colab(result.scenes[0])] == [C.RATE_LIMIT, None]
+    (made,) = scenes(address(server.url), tmp_path)
+    assert [entry.category for entry in of_colab(made)] == [C.RATE_LIMIT, None]
     assert server.count("POST", "/v1/jobs") == 2
 
 
@@ -191,9 +211,9 @@ def test_what_no_scene_can_get_past_is_asked_once_in_the_film(
     server: ScriptedServer, step: Any, category: Category, tmp_path: Path
 ) -> None:
     server.on("GET", "/health", step)
-    result = render(address(server.url), tmp_path, 3)
-    assert [scene.backend for scene in result.scenes] == ["static"] * 3
-    assert of_colab(result.scenes[0])[0].category is category
+    made = scenes(address(server.url), tmp_path, 3)
+    assert made_by(made) == ["static"] * 3
+    assert of_colab(made[0])[0].category is category
     assert len(server.requests) == 1
 
 

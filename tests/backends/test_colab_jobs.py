@@ -339,6 +339,29 @@ def test_a_job_that_is_described_in_another_way_is_told_in_words(
     assert failure.category in (C.UNSUPPORTED, C.SERVER)
 
 
+def test_what_the_server_says_cannot_play_with_the_terminal(
+    server: ScriptedServer, service: Service, tmp_path: Path
+) -> None:
+    client = Client(address(server.url), tmp_path)
+
+    def look(request: Any) -> Any:
+        told = service(request)
+        assert isinstance(told, Answer)
+        message = "\x1b[2J\x1b]0;owned\x07 drawing\r\n" * 50
+        return replace(told, body={**told.body, "message": message})
+
+    def create(request: Any) -> Any:
+        answer = service(request)
+        (name,) = service.jobs
+        server.on("GET", f"/v1/jobs/{name}", look)
+        return answer
+
+    server.on("POST", "/v1/jobs", create)
+    client.make()
+    assert any("drawing" in message for _, message in client.told)
+    assert all(message.isprintable() and len(message) <= 200 for _, message in client.told)
+
+
 # --- how often it asks ---------------------------------------------------------------------
 
 
