@@ -25,7 +25,9 @@ AS_THEY_ARE = {
 # Tables by the name of a backend; what is in them depends on it.
 OPEN_TABLES = frozenset({"backends", "policies"})
 # Read by other parts directly from the environment, because they decide before settings exist.
-ENVIRONMENT_ONLY = frozenset({"AVATAR_PLUGINS", "AVATAR_FFMPEG", "AVATAR_DEBUG"})
+ENVIRONMENT_ONLY = frozenset(
+    {"AVATAR_PLUGINS", "AVATAR_FFMPEG", "AVATAR_DEBUG", "AVATAR_SERVE_TOKEN"}
+)
 
 
 @dataclass(frozen=True, slots=True)

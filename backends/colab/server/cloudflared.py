@@ -63,9 +63,9 @@ class CloudflaredTunnel:
             process.wait()
 
     def _started(self, port: int) -> subprocess.Popen[bytes]:
-        found = str(self._program) if self._program else shutil.which("cloudflared")
+        found = shutil.which(self._program or "cloudflared")
         if found is None:
-            raise InputError("The program cloudflared was not found.", advice=_GET)
+            raise InputError("There is no program cloudflared that can be run.", advice=_GET)
         command = [*leash(), found, "tunnel", "--no-autoupdate"]
         try:
             return subprocess.Popen(

@@ -49,6 +49,8 @@ class Scrubber:
             text = text.replace(secret, MASK)
         for path, name in self._places:
             text = text.replace(path, name)
+        # Patterns are slow on what an engine may print without ever ending a line.
+        text = text[: 2 * _LONGEST_LINE]
         text = _HOMES.sub("~", text)
         text = _IN_ADDRESS.sub(rf"\g<1>{MASK}@", text)
         text = _QUERY.sub(rf"\g<1>{MASK}", text)
