@@ -41,6 +41,7 @@ class PuppetBackend(AvatarBackend):
         pace=0.2,
         concurrency=max(1, (os.cpu_count() or 1) // _CORES_A_JOB),
         reads_text=True,
+        alpha=True,
     )
     Options: ClassVar[type[BaseModel]] = PuppetOptions
 
@@ -65,7 +66,8 @@ class PuppetBackend(AvatarBackend):
         return Health(True, "ready", details={"ffmpeg": version})
 
     def generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
-        """An MP4 of exactly ``request.size`` (made even), with the narration as its sound."""
+        """A clip of exactly ``request.size`` (made even), with the narration as its sound: an MP4,
+        or a WebM where it is cut out."""
         from avatar_core.framing import even
 
         options = _options(request)
@@ -74,11 +76,10 @@ class PuppetBackend(AvatarBackend):
         # Looking and listening keep one core busy each.
         with _told(), ThreadPoolExecutor(1, "listening") as other:
             heard = other.submit(_part, request, options)
-            prepared = self._prepared(request.portrait, size, options.focus)
+            prepared = self._prepared(request.portrait, size, options.focus, options.cutout)
             job.progress(0.03, "listening to the narration")
             part = heard.result()
-        path = job.work_dir / "puppet.mp4"
-        _encode(prepared, part, request, size, path, job)
+        path = _encode(prepared, part, request, size, job)
         job.progress(1.0, "written")
         return AvatarClip(
             path=path,
@@ -86,21 +87,24 @@ class PuppetBackend(AvatarBackend):
             fps=float(request.fps),
             duration=len(part) / request.fps,
             backend=self.name,
+            has_alpha=prepared.stage.alpha is not None,
             warnings=prepared.warnings,
         )
 
     def close(self) -> None:
         self._portraits.clear()
 
-    def _prepared(self, portrait: Path | None, size: Size, focus: float) -> Prepared:
+    def _prepared(
+        self, portrait: Path | None, size: Size, focus: float, cutout: bool = False
+    ) -> Prepared:
         if portrait is None:
             raise AvatarError(
                 Category.INVALID_INPUT,
                 "The speaker has no portrait.",
                 advice="Name one in the script: speakers.NAME.portrait.",
             )
-        key = content_key(portrait, size, focus)
-        return self._portraits.get(key, lambda: prepare(portrait, size, focus))
+        wanted = (portrait, size, focus, cutout)
+        return self._portraits.get(content_key(*wanted), lambda: prepare(*wanted))
 
 
 def _options(request: AvatarRequest) -> PuppetOptions:
@@ -140,14 +144,14 @@ def _seed(audio: Path, chosen: int) -> int:
     return int.from_bytes(hashlib.sha256(sound + str(chosen).encode()).digest()[:8], "big")
 
 
-def _encode(
-    prepared: Prepared, part: Part, request: AvatarRequest, size: Size, path: Path, job: Job
-) -> None:
+def _encode(prepared: Prepared, part: Part, request: AvatarRequest, size: Size, job: Job) -> Path:
     from backends.puppet.encode import Film, encode
     from backends.puppet.frames import frames
 
-    film = Film(size, request.fps, len(part))
+    film = Film(size, request.fps, len(part), alpha=prepared.stage.alpha is not None)
+    path = job.work_dir / f"puppet{film.suffix}"
     encode(frames(prepared.stage, part), film, request.audio, path, job)
+    return path
 
 
 def _try_networks() -> None:

@@ -38,3 +38,7 @@ class PuppetOptions(BaseModel):
         float,
         Field(ge=0, le=1, description="which part of a tall portrait stays: 0 its top, 1 its end"),
     ] = 0.15
+    cutout: Annotated[
+        bool,
+        Field(description="what is transparent in the portrait shows the scene's background"),
+    ] = False

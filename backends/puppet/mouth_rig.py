@@ -29,8 +29,9 @@ _JAW_EDGE = (152, 148, 377, 176, 400, 149, 378, 150, 379, 136, 365, 172, 397, 58
 class MouthRig:
     """Draws the mouth, the lower cheeks, the jaw and the chin of one portrait.
 
-    ``picture`` is RGB, (height, width, 3); ``face`` has its points in the picture's pixels.
-    ``memory`` bounds what poses drawn before may keep, in bytes. Not for several threads at once.
+    ``picture`` is RGB, (height, width, 3), or RGBA where parts of it are transparent; ``face`` has
+    its points in the picture's pixels. ``memory`` bounds what poses drawn before may keep, in
+    bytes. Not for several threads at once.
     """
 
     def __init__(self, picture: Pixels, face: Face, memory: int = 96_000_000) -> None:
@@ -38,15 +39,17 @@ class MouthRig:
         self._head = Head.of(face)
         self._box = _region(picture, face, self._head)
         x, y, width, height = self._box
-        self._still = np.ascontiguousarray(picture[y : y + height, x : x + width, :3])
-        self._still.setflags(write=False)
+        self._rest = np.ascontiguousarray(picture[y : y + height, x : x + width])
+        self._rest.setflags(write=False)
+        picture = picture[..., :3]
+        self._still = self._rest[..., :3]
         self._seam = find_seam(picture, face)
         self._colours = palette(picture, face, self._head)
         self._grid = Grid.over(width, height, max(2.0, self._head.unit / 18))
         rest = self._seam.rest(face)
         self._gap = float(rest.gap.max())
         self._fields = self._bases(face, rest)
-        self._texture = Texture(self._still, _finer(width, height))
+        self._texture = Texture(self._rest, _finer(width, height))
         self._across = np.arange(width, dtype=np.float32)[None, :]
         self._down = np.arange(height, dtype=np.float32)[:, None]
         self._part = mouth_part(self._seam, self._head, self._box)
@@ -56,7 +59,7 @@ class MouthRig:
         self._teeth = self._own_teeth()
         self._nodes = Places.of(self._grid.points, self._seam, (x, y))
         self._kept: OrderedDict[bytes, Pixels] = OrderedDict()
-        self._room = max(1, memory // max(1, self._still.nbytes))
+        self._room = max(1, memory // max(1, self._rest.nbytes))
         self._steps = np.clip(np.rint(1.2 * _REACH * self._head.unit), _FEWEST, _MOST)
 
     @property
@@ -70,7 +73,7 @@ class MouthRig:
         return len(self._kept)
 
     def patch(self, pose: Sequence[float] | NDArray[np.floating]) -> Pixels:
-        """The region in ``pose`` (a value per channel of `mouth_track.CHANNELS`), as RGB.
+        """The region in ``pose`` (a value per channel of `mouth_track.CHANNELS`), as RGB or RGBA.
 
         Read only. Equal to the portrait along the region's border, and everywhere where the mouth
         rests. Poses are rounded to steps too small to see, so that they can be kept.
@@ -80,7 +83,7 @@ class MouthRig:
         kept = self._kept.get(key)
         if kept is None:
             kept = (
-                self._drawn(steps.astype(np.float32) / self._steps) if steps.any() else self._still
+                self._drawn(steps.astype(np.float32) / self._steps) if steps.any() else self._rest
             )
             kept.setflags(write=False)
             self._kept[key] = kept
@@ -126,9 +129,9 @@ class MouthRig:
         lips = self._pixels.bent(self._grid, above, below)
         xs[self._part], ys[self._part] = lips.xs, lips.ys
         image = np.ascontiguousarray(self._texture.read(xs, ys))
-        self._finish(image[self._part], lips, weights, pose)
+        self._finish(image[self._part][..., :3], lips, weights, pose)
         for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
-            image[edge] = self._still[edge]
+            image[edge] = self._rest[edge]
         return image
 
     def _weights(self, pose: Floats) -> Floats:

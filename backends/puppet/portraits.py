@@ -34,7 +34,7 @@ MOST_YAW = 38.0
 MOST_ROLL = 45.0
 # A full-HD frame of a head and shoulders shows no more than this.
 MAX_SIDE = 3072
-_BACKDROP = (232, 234, 238)
+BACKDROP = (232, 234, 238)
 _FRONTAL = "Use a picture that shows one face from the front"
 _BY_HAND = "or declare where the face is: `avatar puppet annotate PICTURE` writes a file to correct"
 
@@ -102,7 +102,7 @@ def open_portrait(path: Path) -> tuple[Image, NDArray[np.uint8] | None]:
     picture = shrunk(picture, min(1.0, MAX_SIDE / max(picture.size)))
     if picture.mode != "RGBA":
         return picture, None
-    backdrop = Pillow.new("RGBA", picture.size, (*_BACKDROP, 255))
+    backdrop = Pillow.new("RGBA", picture.size, (*BACKDROP, 255))
     return Pillow.alpha_composite(backdrop, picture).convert("RGB"), np.asarray(
         picture.getchannel("A")
     )

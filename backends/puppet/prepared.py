@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING
 from avatar_core.media_error import require_file
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from avatar_core.backend import Size
-    from avatar_core.framing import Box
+    from avatar_core.framing import Box, Placement
     from backends.puppet.face import Face
+    from backends.puppet.portraits import Portrait
     from backends.puppet.stage import Stage
 
 # A film shows a presenter in a few sizes, and seldom more than a few presenters.
@@ -24,6 +28,10 @@ _KEPT = 4
 _ABOVE, _BELOW, _ASIDE = 0.45, 0.25, 0.75
 # Smaller than this (pixels from the forehead to the chin) nobody sees the lips move.
 _LEAST_HEIGHT = 40
+_NOT_CUT_OUT = (
+    "The portrait has no transparent part to be cut out by, so all of it is shown: "
+    "use a PNG or WebP with a transparent background, or leave out the option cutout."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,12 @@ class PreparedPortraits:
             self._slots.clear()
 
 
-def content_key(portrait: Path, size: Size, focus: float) -> str:
+def content_key(portrait: Path, size: Size, focus: float, cutout: bool = False) -> str:
     """A hash of the picture, of its sidecar file and of how it is framed. Raises `MediaError`."""
     from backends.puppet.sidecar import sidecar_of
 
     require_file(portrait, "picture")
-    digest = hashlib.sha256(repr((tuple(size), focus)).encode())
+    digest = hashlib.sha256(repr((tuple(size), focus, cutout)).encode())
     for path in (portrait, sidecar_of(portrait)):
         if path.is_file():
             with path.open("rb") as stream:
@@ -80,32 +88,66 @@ def content_key(portrait: Path, size: Size, focus: float) -> str:
     return digest.hexdigest()
 
 
-def prepare(portrait: Path, size: Size, focus: float) -> Prepared:
-    """Find the face, frame the picture to ``size`` (even) and make it ready to move.
+def prepare(portrait: Path, size: Size, focus: float, cutout: bool = False) -> Prepared:
+    """Find the face, frame the picture to ``size`` (even) and make it ready to move; with
+    ``cutout`` only what is not transparent in it.
 
     Raises `MediaError` or `InputError` for files that cannot be used, `AvatarError`
     (invalid_input) where there is no face that can speak.
     """
-    import numpy as np
-    from PIL import Image
-
     from avatar_core.backend import Size
-    from avatar_core.framing import fill, placed
-    from backends.puppet.face import Face
+    from avatar_core.framing import placed
     from backends.puppet.portraits import face_of
-    from backends.puppet.stage import Stage
 
     found = face_of(portrait)
-    picture = Image.fromarray(found.picture)
-    keep = _around(found.face, picture.size)
-    placement = placed(Size(*picture.size), size, focus, keep)
-    points = found.face.points.copy()
+    height, width = found.picture.shape[:2]
+    keep = _around(found.face, (width, height))
+    placement = placed(Size(width, height), size, focus, keep)
+    face = _shown(found.face, placement)
+    warnings = (*found.found.warnings, *_small(face))
+    alpha = found.alpha if cutout else None
+    if alpha is not None and (alpha < 255).any():
+        return Prepared(_cut_out(found, alpha, size, placement, face), face, warnings)
+    if cutout:
+        warnings = (*warnings, _NOT_CUT_OUT)
+    return Prepared(_whole(found, size, focus, face), face, warnings)
+
+
+def _shown(face: Face, placement: Placement) -> Face:
+    """The face where the frame shows it."""
+    import numpy as np
+
+    from backends.puppet.face import Face
+
+    points = face.points.copy()
     scale = placement.size.width / (placement.box[2] - placement.box[0])
     points[:, 0], points[:, 1] = placement.shown(points[:, 0], points[:, 1])  # type: ignore[arg-type]
     points[:, 2] *= scale
-    face = Face(points.astype(np.float32), found.face.presence)
-    stage = Stage(np.asarray(fill(picture, size, focus, keep)), face)
-    return Prepared(stage, face, (*found.found.warnings, *_small(face)))
+    return Face(points.astype(np.float32), face.presence)
+
+
+def _whole(found: Portrait, size: Size, focus: float, face: Face) -> Stage:
+    import numpy as np
+    from PIL import Image
+
+    from avatar_core.framing import fill
+    from backends.puppet.stage import Stage
+
+    picture = Image.fromarray(found.picture)
+    keep = _around(found.face, picture.size)
+    return Stage(np.asarray(fill(picture, size, focus, keep)), face)
+
+
+def _cut_out(
+    found: Portrait, alpha: NDArray[np.uint8], size: Size, placement: Placement, face: Face
+) -> Stage:
+    from backends.puppet.cutout import framed, without_backdrop
+    from backends.puppet.portraits import BACKDROP
+    from backends.puppet.stage import Stage
+
+    own = without_backdrop(found.picture, alpha, BACKDROP)
+    picture, seen = framed(own, alpha, placement, size)
+    return Stage(picture, face, alpha=seen)
 
 
 def _around(face: Face, size: tuple[int, int]) -> Box:

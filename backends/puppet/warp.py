@@ -116,7 +116,8 @@ def thin_plate(controls: Floats, moves: Floats, where: Floats, stiffness: float)
 
 
 class Texture:
-    """A picture that is read between its pixels, ``finer`` steps to a pixel.
+    """A picture of three channels or four that is read between its pixels, ``finer`` steps to a
+    pixel.
 
     It is enlarged once by cubic convolution (Keys 1981), which keeps the pixels themselves; reading
     it is then one look-up, quicker than mixing four pixels and without their blur.
@@ -127,8 +128,9 @@ class Texture:
         self._height = (picture.shape[0] - 1) * finer + 1
         self._width = (picture.shape[1] - 1) * finer + 1
         fine = _refined(_refined(picture.astype(np.float32), finer, 0), finer, 1)
+        self._channels = picture.shape[2]
         packed = np.full((self._height, self._width, 4), 255, np.uint8)
-        packed[..., :3] = np.clip(np.rint(fine), 0, 255)
+        packed[..., : self._channels] = np.clip(np.rint(fine), 0, 255)
         self._packed = packed.view(np.uint32)[..., 0].ravel()
 
     @property
@@ -144,7 +146,7 @@ class Texture:
         rows *= self._width
         rows += columns
         found = self._packed.take(rows)
-        return found.view(np.uint8).reshape(*xs.shape, 4)[..., :3]
+        return found.view(np.uint8).reshape(*xs.shape, 4)[..., : self._channels]
 
 
 def solved(system: Floats, wanted: Floats) -> Floats:

@@ -501,8 +501,9 @@ def test_every_option_is_documented_as_it_is(name: str) -> None:
         next((getattr(limit, kind) for limit in field.metadata if hasattr(limit, kind)), None)
         for kind in ("ge", "le")
     )
-    shown = "0 and more" if name == "seed" else f"{low:g} to {high:g}"
-    assert row == f"| `{name}` | `{field.default:g}` | {shown} | {field.description} |"
+    default = str(field.default).lower() if field.annotation is bool else f"{field.default:g}"
+    shown = {"seed": "0 and more", "cutout": "true or false"}.get(name) or f"{low:g} to {high:g}"
+    assert row == f"| `{name}` | `{default}` | {shown} | {field.description} |"
 
 
 def test_the_example_of_the_documentation_is_accepted() -> None:

@@ -353,7 +353,7 @@ def test_patches_keep_no_more_than_they_may() -> None:
     patches = Patches(picture, memory=40_000)
     for n in range(100):
         patch = np.full((20, 20, 3), n, np.uint8)
-        box, planes = patches.of(n, patch, (3, 5, 20, 20))
+        box, planes, _ = patches.of(n, patch, (3, 5, 20, 20))
         assert box == Box(2, 4, 22, 22)
         assert planes.y[10, 10] == planes_of(np.full((2, 2, 3), n, np.uint8)).y[0, 0]
     assert patches._held <= 40_000 and 5 < len(patches._kept) < 100
