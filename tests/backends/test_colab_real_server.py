@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import BaseModel
 
 from avatar_core.backend import AvatarBackend, Job, Size
@@ -117,6 +118,15 @@ def test_a_crash_of_the_enhancer_is_stepped_down_from(running: Running, tmp_path
     outcome = chain.run(media.request(tmp_path, 1.0), tmp_path)
     assert outcome.clip.backend == "colab"
     assert "enhancer=RestoreFormer" in outcome.clip.warnings[0]
+
+
+def test_a_portrait_as_large_as_a_camera_s_is_taken(running: Running, tmp_path: Path) -> None:
+    noise = Image.effect_noise((1200, 1600), 90).convert("RGB")
+    noise.save(tmp_path / "camera.png")
+    request = replace(media.request(tmp_path, 1.0), portrait=tmp_path / "camera.png")
+    (tmp_path / "job").mkdir()
+    clip = backend_of(running).generate(request, Job(tmp_path / "job", reference="av-one-1"))
+    assert clip.duration == 1.0
 
 
 def test_options_that_the_engine_does_not_have_are_told_by_name(

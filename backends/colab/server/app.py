@@ -18,8 +18,9 @@ from backends.colab.server.service import Service
 
 log = logging.getLogger(__name__)
 
-# Fields of a form beside its files; werkzeug counts them together.
-_FIELD_BYTES = 64 << 10
+# Fields of a form beside its files; werkzeug counts them together. It also holds each piece that
+# it reads of a file, 64 KiB and what was left of the last one, against this limit.
+_FIELD_BYTES = 512 << 10
 _FORM_PARTS = 32
 _BUSY_SECONDS = 10
 _CODES = {
