@@ -6,6 +6,38 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Option
+
+_Engine = Annotated[str, Option("--engine", help="What makes the clips.")]
+_Root = Annotated[Path, Option("--root", help="The engine's folder.")]
+_Python = Annotated[
+    Path | None, Option("--python", help="The Python of the engine's own environment.")
+]
+_Host = Annotated[str, Option("--host", help="Listen on this address.")]
+_Port = Annotated[int, Option("--port", min=0, max=65535, help="0: any free one.")]
+_Token = Annotated[
+    str | None,
+    Option("--token", help="Else AVATAR_SERVE_TOKEN, else one that is made and kept."),
+]
+_NewToken = Annotated[bool, Option("--new-token", help="Forget the kept token and make another.")]
+_Tunnel = Annotated[
+    Literal["ngrok", "cloudflared", "none"],
+    Option("--tunnel", help="How the server is reached from elsewhere."),
+]
+_NgrokUrl = Annotated[
+    str | None, Option("--ngrok-url", help="One of your ngrok account's addresses.")
+]
+_Folder = Annotated[Path | None, Option("--folder", help="Where jobs are kept.")]
+_Queue = Annotated[int | None, Option("--queue", min=1, max=1000, help="How many jobs may wait.")]
+_AudioSeconds = Annotated[
+    float | None, Option("--audio-seconds", min=1, help="The longest narration.")
+]
+_KeepHours = Annotated[
+    float | None, Option("--keep-hours", min=0, help="How long videos are kept.")
+]
+_WithoutGpu = Annotated[
+    bool, Option("--without-gpu", help="Serve also where no NVIDIA GPU is found.")
+]
 
 
 def register(cli: typer.Typer) -> None:
@@ -14,47 +46,25 @@ def register(cli: typer.Typer) -> None:
 
 
 def serve(
-    engine: Annotated[
-        str, typer.Option("--engine", help="Which engine makes the clips.")
-    ] = "sadtalker",
-    root: Annotated[Path, typer.Option("--root", help="The engine's folder.")] = Path("SadTalker"),
-    python: Annotated[
-        Path | None, typer.Option("--python", help="The Python of the engine's own environment.")
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="Listen on this address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 5000,
-    token: Annotated[
-        str | None,
-        typer.Option("--token", help="Else AVATAR_SERVE_TOKEN, else one that is made and kept."),
-    ] = None,
-    new_token: Annotated[
-        bool, typer.Option("--new-token", help="Forget the kept token and make another.")
-    ] = False,
-    tunnel: Annotated[
-        Literal["ngrok", "cloudflared", "none"],
-        typer.Option("--tunnel", help="How the server is reached from elsewhere."),
-    ] = "none",
-    ngrok_url: Annotated[
-        str | None, typer.Option("--ngrok-url", help="One of your ngrok account's addresses.")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option("--folder", help="Where jobs are kept.")] = None,
-    queue: Annotated[
-        int | None, typer.Option("--queue", min=1, max=1000, help="How many jobs may wait.")
-    ] = None,
-    audio_seconds: Annotated[
-        float | None, typer.Option("--audio-seconds", min=1, help="The longest narration.")
-    ] = None,
-    keep_hours: Annotated[
-        float | None, typer.Option("--keep-hours", min=0, help="How long videos are kept.")
-    ] = None,
-    without_gpu: Annotated[
-        bool, typer.Option("--without-gpu", help="Serve also where no NVIDIA GPU is found.")
-    ] = False,
+    engine: _Engine = "sadtalker",
+    root: _Root = Path("SadTalker"),
+    python: _Python = None,
+    host: _Host = "127.0.0.1",
+    port: _Port = 5000,
+    token: _Token = None,
+    new_token: _NewToken = False,
+    tunnel: _Tunnel = "none",
+    ngrok_url: _NgrokUrl = None,
+    folder: _Folder = None,
+    queue: _Queue = None,
+    audio_seconds: _AudioSeconds = None,
+    keep_hours: _KeepHours = None,
+    without_gpu: _WithoutGpu = False,
 ) -> None:
     """Make presenter clips for other computers on this one's GPU, until Ctrl-C.
 
     Prints one line to copy: COLAB_API_URL=https://avatar:TOKEN@HOST
-    """  # fmt: skip
+    """
     from backends.colab.server import serving
 
     keep = {"waiting": queue, "audio_seconds": audio_seconds}
