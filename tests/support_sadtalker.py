@@ -16,7 +16,17 @@ DATA = Path(__file__).parent / "data" / "sadtalker"
 LOGS: dict[str, dict[str, str]] = json.loads((DATA / "logs.json").read_text("utf-8"))
 BEHAVIOURS = {
     *LOGS,
-    *("ok", "cuda_loop", "hang", "hang_deaf", "die", "flood", "leave_child", "unknown"),
+    *(
+        "ok",
+        "cuda_loop",
+        "hang",
+        "hang_deaf",
+        "hang_closed",
+        "die",
+        "flood",
+        "leave_child",
+        "unknown",
+    ),
     *("enhancer_crash", "no_file", "empty_file", "broken_file", "short_video", "unnamed"),
     "late_crash",
 }
@@ -26,8 +36,9 @@ def install(folder: Path, behaviour: str = "ok", **more: Any) -> Path:
     """Lay out a SadTalker in ``folder`` and return its root.
 
     ``behaviour`` is ``ok``; a name of `LOGS` (what the real program printed when it failed so);
-    ``cuda_loop``, ``hang``, ``hang_deaf`` (ignores SIGTERM, and has a child), ``die`` (SIGKILL),
-    ``flood``, ``leave_child``, ``unknown``, ``enhancer_crash``; ``no_file``, ``empty_file``,
+    ``cuda_loop``, ``hang``, ``hang_deaf`` (ignores SIGTERM, and has a child), ``hang_closed``
+    (nobody hears it any longer), ``die`` (SIGKILL), ``flood``, ``leave_child``, ``unknown``,
+    ``enhancer_crash``; ``no_file``, ``empty_file``,
     ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named), ``late_crash``
     (after it has named its result). ``more`` as in `behave`.
     """

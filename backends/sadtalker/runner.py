@@ -191,6 +191,9 @@ class _Run:
         command = [self._python, "-u", *engine.command(paths, options)]
         variables = clean_environment(self._variables, programs=programs)
         progress = Progress(engine.stages(options))
+        watch = Watch(progress, engine.loops, engine.output.line, self._clock)
+        # Whatever can be refused is refused while nothing runs that would have to be ended.
+        tell(progress.first())
         left = most - (self._clock() - self._begun)
         patience = Patience(self._limits.silence, left, most, self._limits.grace)
         try:
@@ -199,9 +202,7 @@ class _Run:
             error = start_error(engine.title, failure)
             fault = Fault("not_installed", "", error.category, error.message, error.advice)
             raise failure_of(fault) from failure
-        tell(progress.first())
-        watch = Watch(process, progress, engine.loops, engine.output.line, self._clock)
-        ended = watch.until_end(patience, tell, self._cancel)
+        ended = watch.until_end(process, patience, tell, self._cancel)
         if ended.fault is not None:
             raise failure_of(ended.fault, ended.tail, ended.status)
         # One that fails after it has named its result, while it tidies up, has done its work.

@@ -59,14 +59,8 @@ class Watch:
     """One process from its start to its end; `until_end` returns when nothing of it is left."""
 
     def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        progress: Progress,
-        loops: Sequence[Loop],
-        result_line: str,
-        clock: Clock,
+        self, progress: Progress, loops: Sequence[Loop], result_line: str, clock: Clock
     ) -> None:
-        self._process = process
         self._progress = progress
         self._loops = [(loop, re.compile(loop.pattern)) for loop in loops]
         self._result_line = re.compile(result_line or r"(?!)")
@@ -77,20 +71,24 @@ class Watch:
         self._fault: Fault | None = None
 
     def until_end(
-        self, patience: Patience, tell: Callable[[EngineNews], None], stop: Stop
+        self,
+        process: subprocess.Popen[bytes],
+        patience: Patience,
+        tell: Callable[[EngineNews], None],
+        stop: Stop,
     ) -> Ended:
         """Raises `Cancelled` when ``stop`` is set, and whatever ``tell`` raises; the process is
         gone by then."""
-        assert self._process.stdout is not None and self._process.stderr is not None  # noqa: S101
-        streams = Streams(self._process.stdout, self._process.stderr)
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101
+        streams = Streams(process.stdout, process.stderr)
         try:
-            self._listen(streams, patience, tell, stop)
+            self._listen(process, streams, patience, tell, stop)
         finally:
-            if self._process.poll() is None or not streams.over:
-                end(self._process, patience.grace)
+            if process.poll() is None or not streams.over:
+                end(process, patience.grace)
             self._drain(streams)
         return Ended(
-            self._process.wait(),
+            process.wait(),
             self._progress.stage,
             self._tail.lines,
             self._errors.lines,
@@ -99,7 +97,12 @@ class Watch:
         )
 
     def _listen(
-        self, streams: Streams, patience: Patience, tell: Callable[[EngineNews], None], stop: Stop
+        self,
+        process: subprocess.Popen[bytes],
+        streams: Streams,
+        patience: Patience,
+        tell: Callable[[EngineNews], None],
+        stop: Stop,
     ) -> None:
         begun = heard = self._clock()
         left: float | None = None
@@ -111,22 +114,24 @@ class Watch:
             if batch is not None:
                 heard = now
                 self._hear(batch, tell)
-            elif self._process.poll() is not None:
+            elif process.poll() is not None:
                 # Something that it started keeps the pipes open.
                 left = now if left is None else left
                 if now - left >= patience.grace:
                     return
             self._fault = self._fault or _overdue(patience, now - begun, now - heard)
         if self._fault is None:
-            self._await_exit(patience, begun, stop)
+            self._await_exit(process, patience, begun, stop)
 
-    def _await_exit(self, patience: Patience, begun: float, stop: Stop) -> None:
+    def _await_exit(
+        self, process: subprocess.Popen[bytes], patience: Patience, begun: float, stop: Stop
+    ) -> None:
         """A program that has closed its streams may still be running."""
-        while self._process.poll() is None and self._fault is None:
+        while process.poll() is None and self._fault is None:
             if stop.is_set():
                 raise Cancelled("cancelled")
             try:
-                self._process.wait(_POLL_SECONDS)
+                process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 self._fault = _overdue(patience, self._clock() - begun, 0.0)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backends.colab.setup.recipe import RECIPE
 from backends.sadtalker.backend import SadTalkerBackend
 from backends.sadtalker.config import SadTalkerConfig
 from backends.sadtalker.engine import Engine, JobPaths
@@ -29,6 +31,12 @@ def test_every_section_of_an_error_belongs_to_one() -> None:
     found_by_us = {"cuda_loop", "silent", "too_long", "no_video", "empty_video", "broken_video",
                    "wrong_length", "crashed", "not_installed"}  # fmt: skip
     assert sections == {fault.code for fault in FAULTS} | found_by_us
+
+
+def test_the_versions_are_those_that_the_notebook_installs() -> None:
+    told = set(re.findall(r"[\w-]+==[\w.]+", code_blocks(PAGE, "console")[0]))
+    installed = {line for line in (*RECIPE.packages, *RECIPE.alone) if "==" in line}
+    assert told == installed
 
 
 def test_the_settings_of_the_page_are_valid() -> None:

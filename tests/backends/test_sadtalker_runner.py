@@ -193,6 +193,15 @@ def test_what_does_not_listen_is_killed_with_all_that_it_started(
     assert not alive(int((root / "grandchild").read_text()))
 
 
+def test_streams_that_are_closed_early_do_not_hide_a_process_that_hangs(
+    root: Path, tmp_path: Path
+) -> None:
+    behave(root, "hang_closed")
+    bench = Bench(root, tmp_path, RunLimits(most=0.8, grace=0.1))
+    assert bench.fail().code == "too_long"
+    assert not alive(calls(root)[0]["pid"])
+
+
 def test_a_run_may_not_take_longer_than_it_may(root: Path, tmp_path: Path) -> None:
     behave(root, "cuda_loop")
     patient = RunLimits(most=0.3, grace=0.1)
@@ -223,16 +232,17 @@ def test_what_is_cancelled_already_is_not_begun(bench: Bench) -> None:
     assert calls(bench.root) == []
 
 
-def test_a_listener_that_fails_ends_the_process_too(bench: Bench) -> None:
+@pytest.mark.parametrize("stage", ["prepare", "load", "render"])
+def test_a_listener_that_fails_ends_the_process_too(bench: Bench, stage: str) -> None:
     behave(bench.root, "hang")
 
     def tell(news: EngineNews) -> None:
-        if news.stage == "render":
+        if news.stage == stage:
             raise RuntimeError("nobody listens")
 
     with pytest.raises(RuntimeError, match="nobody listens"):
         bench.runner.run(bench.task(), tell, bench.cancel)
-    assert not alive(calls(bench.root)[0]["pid"])
+    assert not any(alive(call["pid"]) for call in calls(bench.root))
 
 
 def test_any_amount_of_printing_is_read_to_its_end(bench: Bench) -> None:

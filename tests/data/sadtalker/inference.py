@@ -120,6 +120,12 @@ def _hang_deaf(args: argparse.Namespace) -> None:
     _hang(args)
 
 
+def _hang_closed(args: argparse.Namespace) -> None:
+    os.close(1)
+    os.close(2)
+    time.sleep(3600)
+
+
 def _die(args: argparse.Namespace) -> None:
     _bar("Face Renderer", 40, upto=20)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -251,6 +257,7 @@ _MISCHIEF: dict[str, Callable[[argparse.Namespace], None]] = {
     "cuda_loop": _loop,
     "hang": _hang,
     "hang_deaf": _hang_deaf,
+    "hang_closed": _hang_closed,
     "die": _die,
     "flood": _flood,
     "leave_child": _leave_child,
