@@ -210,12 +210,19 @@ def test_what_a_talk_that_still_runs_is_made_of_is_not_deleted(
     assert deleted == {("image", False), ("audio", True), ("audio", False)}
 
 
-def test_that_an_upload_cannot_be_deleted_is_no_failure(service: DidService, stage: Stage) -> None:
+def test_that_an_upload_cannot_be_deleted_is_logged_and_that_it_is_gone_is_not(
+    service: DidService, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     stage.backend = _backend(service, delete_uploads=True)
     stage.backend.generate(stage.request(), stage.job())
     service.fail("DELETE /images/{id}", status=500)
-    service.fail("DELETE /audios/{id}", drop=True)
+    service.fail("DELETE /audios/{id}", status=404)
     stage.backend.close()
+    assert [record.message for record in caplog.records if record.name.startswith("backends")] == [
+        "An upload could not be deleted at D-ID: D-ID (127.0.0.1:"
+        f"{service.url.rpartition(':')[2]}) failed on its side (HTTP 500): UnknownError: "
+        "Internal Server Error."
+    ]
 
 
 def test_a_new_process_goes_on_with_the_talk_and_sends_nothing(
@@ -344,9 +351,9 @@ def test_who_cancels_while_another_thread_sends_the_portrait_need_not_wait_for_i
     service: DidService, stage: Stage
 ) -> None:
     service.fail("POST /images", silent=True)
-    request, token = stage.request(), CancelToken()
+    request, tokens = stage.request(), [CancelToken(), CancelToken()]
     jobs = [stage.job("av-0-1"), stage.job("av-0-2")]
-    for job in jobs:
+    for job, token in zip(jobs, tokens, strict=True):
         job.cancel = token
 
     def make(number: int) -> object:
@@ -356,11 +363,17 @@ def test_who_cancels_while_another_thread_sends_the_portrait_need_not_wait_for_i
             return failure
 
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(make, number) for number in range(2)]
+        sending = pool.submit(make, 0)
         while service.ledger.count("POST /images") == 0:
             threading.Event().wait(0.01)
-        token.cancel()
-        assert all(isinstance(one.result(10), Cancelled) for one in both)
+        waiting = pool.submit(make, 1)
+        while stage.told.count("sending the portrait") < 2:
+            threading.Event().wait(0.01)
+        tokens[1].cancel()
+        assert isinstance(waiting.result(5), Cancelled)
+        assert not sending.done()
+        tokens[0].cancel()
+        assert isinstance(sending.result(5), Cancelled)
 
 
 def test_a_padded_clip_is_as_long_as_the_narration_and_its_price_that_of_both(
