@@ -143,10 +143,13 @@ def test_a_long_narration_is_sent_as_m4a_of_the_same_length(tmp_path: Path) -> N
     assert probe_audio(tmp_path / "came.m4a").seconds == pytest.approx(70, abs=0.1)
 
 
-def test_sound_that_only_calls_itself_a_wav_is_encoded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("container", "codec"), [("flac", "flac"), ("aiff", "pcm_s16be")])
+def test_sound_that_only_calls_itself_a_wav_is_encoded(
+    container: str, codec: str, tmp_path: Path
+) -> None:
     path = tmp_path / "narration.wav"
-    with av.open(str(path), "w", format="flac") as out:
-        stream = out.add_stream("flac", rate=16_000, layout="mono")
+    with av.open(str(path), "w", format=container) as out:
+        stream = out.add_stream(codec, rate=16_000, layout="mono")
         frame = av.AudioFrame(format="s16", layout="mono", samples=8_000)
         frame.rate = 16_000
         out.mux(stream.encode(frame))
