@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # Fields of a form beside its files; werkzeug counts them together. It also holds each piece that
 # it reads of a file, 64 KiB and what was left of the last one, against this limit.
-_FIELD_BYTES = 512 << 10
+_FIELD_BYTES = 96 << 10
 _FORM_PARTS = 32
 _BUSY_SECONDS = 10
 _CODES = {
