@@ -248,6 +248,32 @@ def test_a_cancelled_job_stays_cancelled_though_its_video_comes(desk: Desk) -> N
     assert files_of(desk, job) == {"job.json"}
 
 
+def jam(desk: Desk, job: str) -> Path:
+    """Let no record of ``job`` be written: a folder stands where its parts go."""
+    part = desk.folder / "jobs" / job / "job.part"
+    part.mkdir()
+    return part
+
+
+def test_a_job_that_cannot_be_written_down_waits_until_it_can(desk: Desk) -> None:
+    job = desk.submit()[0].id
+    part = jam(desk, job)
+    with pytest.raises(OSError, match="job"):
+        desk.table.take()
+    assert desk.table.get(job).state == "queued"
+    part.rmdir()
+    assert desk.take().id == job
+
+
+def test_a_failure_that_cannot_be_written_down_is_told_all_the_same(desk: Desk) -> None:
+    job = desk.submit()[0].id
+    desk.take()
+    jam(desk, job)
+    desk.table.fail(job, TROUBLE)
+    assert desk.table.get(job).error == TROUBLE
+    assert desk.table.wait(job, 60).state == "failed"
+
+
 class Life(RuleBasedStateMachine):
     """Orders, results, cancellations, restarts and time in any order, beside a plain model."""
 

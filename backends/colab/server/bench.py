@@ -53,7 +53,8 @@ class Bench:
     """``runners`` by the name of their engine; the first one is used where none is named.
 
     An engine that wants GPU memory is not ready on a machine that shows no GPU, unless
-    ``without_gpu`` says that this is meant.
+    ``without_gpu`` says that this is meant. ``clean`` takes out of a text what only the machine's
+    owner should see.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Bench:
         gpus: Gpus | None = None,
         without_gpu: bool = False,
         clock: Clock | None = None,
+        clean: Callable[[str], str] = str,
     ) -> None:
         self.runners = dict(runners)
         self.default = next(iter(self.runners))
         self._gpus = gpus or Gpus()
         self._without_gpu = without_gpu
         self._clock = clock or SystemClock()
+        self._clean = clean
         self._lock = threading.Lock()
         self._missing: dict[str, tuple[float, tuple[str, ...]]] = {}
 
@@ -89,7 +92,7 @@ class Bench:
 
     def require_ready(self, name: str, options: BaseModel) -> None:
         """Raise `Refusal` when a job with these options could not even start."""
-        missing = self.runner(name).missing(options)
+        missing = self._cleaned(self.runner(name).missing(options))
         if missing:
             raise Refusal("engine_not_ready", _told(missing))
         if self._lacks_gpu(name):
@@ -129,9 +132,12 @@ class Bench:
             now = self._clock()
             when, missing = self._missing.get(name, (None, ()))
             if when is None or now - when >= _FRESH_SECONDS:
-                missing = self.runners[name].missing()
+                missing = self._cleaned(self.runners[name].missing())
                 self._missing[name] = (now, missing)
             return missing
+
+    def _cleaned(self, missing: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._clean(one) for one in missing)
 
 
 def _told(missing: tuple[str, ...]) -> str:

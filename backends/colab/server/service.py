@@ -108,9 +108,9 @@ def assemble(
     limits = limits or Limits()
     shelf = Shelf(folder)
     table = JobTable(shelf, limits, clock)
-    bench = Bench(runners, gpus=gpus, without_gpu=without_gpu, clock=clock)
-    places = {shelf.folder: "<jobs>", **{r.root: "<engine>" for r in runners.values()}}
-    worker = Worker(table, shelf, bench, Scrubber(places), listen)
+    scrubber = Scrubber({shelf.folder: "<jobs>", **{r.root: "<engine>" for r in runners.values()}})
+    bench = Bench(runners, gpus=gpus, without_gpu=without_gpu, clock=clock, clean=scrubber.clean)
+    worker = Worker(table, shelf, bench, scrubber, listen)
     return Service(
         token=token,
         limits=limits,

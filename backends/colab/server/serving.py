@@ -120,9 +120,14 @@ class Serving:
 
     def watch(self, stop: threading.Event, announce: Tell, pause: float = _WATCH_SECONDS) -> None:
         """Until ``stop`` is set, open the tunnel again whenever it breaks; ``announce`` gets the
-        address when it is another one."""
+        address when it is another one. Raises `EnvironmentFault` when the server itself ended."""
         failures = 0
         while not stop.wait(pause):
+            if not self._http.alive:
+                raise EnvironmentFault(
+                    "The server ended by itself.",
+                    advice="Start it again: finished videos and waiting jobs are kept.",
+                )
             if self._tunnel.alive():
                 failures = 0
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import uuid
@@ -45,6 +46,9 @@ class Order:
 
     def keyed(self, key: str) -> Order:
         return replace(self, key=key)
+
+
+log = logging.getLogger(__name__)
 
 
 class JobTable:
@@ -160,12 +164,12 @@ class JobTable:
             self._changed.wait_for(lambda: self._queue or self._closing)
             if self._closing:
                 return None
-            record = self._jobs[self._queue.popleft()]
+            record = self._jobs[self._queue[0]]
+            begun = self._change(record, state="running", started_at=self._clock.wall(),
+                                 runs=record.runs + 1, message="Begun.")  # fmt: skip
+            self._queue.popleft()
             cancel = self._cancel[record.id] = threading.Event()
-            started = self._clock.wall()
-            return self._change(
-                record, state="running", started_at=started, runs=record.runs + 1, message="Begun."
-            ), cancel
+            return begun, cancel
 
     def news(self, job: str, stage: str, percent: float, message: str) -> None:
         """Progress: kept in memory only, as it is of no use after a restart."""
@@ -196,8 +200,18 @@ class JobTable:
     def fail(self, job: str, error: Trouble) -> None:
         with self._changed:
             record = self._jobs[job]
-            if record.state == "running":
+            if record.state != "running":
+                return
+            try:
                 self._end(record, state="failed", error=error, message=error.message)
+            except OSError:
+                # Told all the same: the client would wait for ever.
+                log.exception("the failure of job %s could not be written down", job)
+                self._put(record.model_copy(update={
+                    "state": "failed", "error": error, "message": error.message,
+                    "finished_at": self._clock.wall(),
+                }))  # fmt: skip
+                self._changed.notify_all()
 
     def release(self, job: str) -> None:
         """The worker has let go of a job; one that was only interrupted waits for the next

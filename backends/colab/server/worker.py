@@ -27,6 +27,8 @@ from backends.sadtalker.engine import EngineFailure, EngineNews, EngineResult, E
 log = logging.getLogger(__name__)
 
 _TIDY_SECONDS = 60.0
+# After which a disk that was full is tried again.
+_AGAIN_SECONDS = 5.0
 # As many as the log of a failed job has lines in its answer.
 _TAIL_LINES = 200
 
@@ -70,13 +72,22 @@ class Worker:
         return self._threads[0].is_alive()
 
     def _work(self) -> None:
-        while (taken := self._table.take()) is not None:
+        while (taken := self._taken()) is not None:
             record, cancel = taken
             self._listen(record)
             try:
                 self._do(record, cancel)
             finally:
                 self._release(record.id)
+
+    def _taken(self) -> tuple[JobRecord, threading.Event] | None:
+        while True:
+            try:
+                return self._table.take()
+            except OSError:
+                log.exception("the next job could not be begun")
+                if self._stop.wait(_AGAIN_SECONDS):
+                    return None
 
     def _release(self, job: str) -> None:
         try:
@@ -95,13 +106,7 @@ class Worker:
             # A fault in an engine must not end the server's only worker.
             if not isinstance(failure, AvatarError | InputError | EnvironmentFault):
                 log.exception("job %s met a fault", record.id)
-            self._fail(record.id, trouble(failure, self._scrubber))
-
-    def _fail(self, job: str, error: Trouble) -> None:
-        try:
-            self._table.fail(job, error)
-        except OSError:
-            log.exception("the failure of job %s could not be written down", job)
+            self._table.fail(record.id, trouble(failure, self._scrubber))
 
     def _run(self, record: JobRecord, cancel: threading.Event) -> EngineResult:
         image, audio = self._shelf.input(record)
