@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/installed.stamp
 # `make bench BENCH_FLAGS=--quick` takes under a minute a benchmark.
 BENCH_FLAGS ?=
 
-.PHONY: help demo test lint bench format clean
+.PHONY: help demo test lint bench format notebook clean
 
 help:
 	@echo "make demo    install, then render the demonstration film"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint    style, types and import rules only"
 	@echo "make bench   the benchmarks (BENCH_FLAGS=--quick for short runs)"
 	@echo "make format  put the code into the house style"
+	@echo "make notebook  write notebooks/SadTalker_Colab.ipynb anew, from its source and the program"
 	@echo "make clean   remove the environment and everything built"
 
 demo: $(INSTALLED)
@@ -39,6 +40,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebook: $(INSTALLED)
+	$(BIN)/avatar notebook -o notebooks/SadTalker_Colab.ipynb
 
 bench: $(INSTALLED)
 	@failed=""; for file in benchmarks/[a-z]*.py; do \

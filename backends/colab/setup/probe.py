@@ -70,7 +70,7 @@ def look(engine: Engine, root: Path, python: Path, *, without_gpu: bool = False)
     return [
         _gpu_row(gpu, without_gpu),
         _memory_row(gpu, engine),
-        Row("Memory", _ram()),
+        Row("Main memory", _ram()),
         _disk_row(root),
         Row("Python", f"{platform.python_version()} here; the engine's: {inside.python or 'none'}",
             bool(inside.python), _SET_UP),
