@@ -109,6 +109,14 @@ _AT_THE_DOOR = (
     ),
     Hint("key denied", "explicit deny", Category.AUTH, "did not accept the key", _KEY, {403}),
     Hint("no key", r'"message"\s*:\s*"unauthorized"', Category.AUTH, None, _KEY, {401}),
+    Hint(
+        "gateway's patience",
+        "endpoint request timed out",
+        Category.TIMEOUT,
+        None,
+        "Render again later: what was ordered is looked for before anything else is ordered.",
+        {504},
+    ),
     # Every form that a script may have is complained of, so this names texts and voices, too.
     Hint(
         "narration's address",

@@ -186,6 +186,17 @@ def test_an_answer_without_what_counts_is_the_services_fault(
     assert failure.unanswered == (route == "/talks"), "a talk may exist whose id did not come"
 
 
+def test_a_gateway_that_gave_up_is_no_reason_to_shorten_the_scene(
+    server: ScriptedServer, stage: Stage
+) -> None:
+    server.on("POST", "/talks", Answer(504, {"message": "Endpoint request timed out"}))
+    server.on("GET", "/talks", Answer(200, {"talks": []}))
+    failure = stage.failure(stage.request(), stage.job())
+    assert (failure.category, failure.unanswered) == (Category.TIMEOUT, True)
+    assert "looked for" in failure.advice
+    assert server.count("GET", "/talks") == 2, "looked for twice before anybody else is asked"
+
+
 def test_nobody_is_named_in_what_is_told(server: ScriptedServer, stage: Stage) -> None:
     talk = {
         "id": "tlk_1",
