@@ -161,7 +161,9 @@ class Tries:
         if lowered:
             why = f": {self._why_less}" if self._why_less else ""
             self._said.append(f"Made by {self._rung} with {lowered}{why}")
-        self._note(None, "delivered", began, self._payment.settle(clip.cost), self._step)
+        # What the backend has to say of the clip belongs to its story.
+        message = ". ".join(["delivered", *clip.warnings])
+        self._note(None, message, began, self._payment.settle(clip.cost), self._step)
         return replace(clip, warnings=(*clip.warnings, *self._said))
 
     def _after(self, failure: AvatarError, began: float) -> float | None:

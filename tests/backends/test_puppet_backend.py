@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from avatar_core.testing.media import speech
 from backends.puppet.backend import PuppetBackend
 from backends.puppet.config import PuppetOptions
 from backends.puppet.prepared import Prepared, PreparedPortraits, content_key
+from renderer import SmartVideoRenderer
 from support_house import ROOT, code_blocks, read
 from support_media import noise, write_wav, write_wav_header
 from support_plugins import python
@@ -252,6 +254,29 @@ def test_of_two_faces_the_larger_speaks_and_the_user_is_told(tmp_path: Path, lan
         portrait = saved(doubled(picture.convert("RGB")), tmp_path / "two.png")
     clip = make(tmp_path, portrait)
     assert any("2 faces" in warning for warning in clip.warnings)
+
+
+def test_a_film_says_in_trail_and_report_that_the_largest_of_several_faces_speaks(
+    tmp_path: Path, lan: Path
+) -> None:
+    with Image.open(lan) as picture:
+        saved(doubled(picture.convert("RGB")), tmp_path / "two.png")
+    speech(tmp_path / "narration.wav", 0.4)
+    script = {
+        "version": "1", "output": {"size": "96x120", "fps": 10, "quality": "draft"},
+        "speakers": {"both": {"portrait": "two.png"}},
+        "scenes": [{"audio": "narration.wav", "speaker": "both"}],
+    }  # fmt: skip
+    (tmp_path / "film.json").write_text(json.dumps(script))
+    renderer = SmartVideoRenderer("puppet", overrides={"cache_dir": str(tmp_path / "cache")})
+    told = []
+    for _ in ("made", "found in the cache"):
+        (scene,) = renderer.render(tmp_path / "film.json", tmp_path / "film.mp4").scenes
+        told.append(scene.trail[-1].message)
+        assert scene.backend == "puppet"
+        assert any("2 faces" in warning for warning in scene.warnings)
+        assert "2 faces" in (tmp_path / "film.report.html").read_text(encoding="utf-8")
+    assert "2 faces: the largest one speaks" in told[0] and told[1] == "made earlier"
 
 
 def test_a_face_that_is_too_small_in_the_clip_is_told(tmp_path: Path, lan: Path) -> None:

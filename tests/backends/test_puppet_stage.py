@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av import VideoFrame
+from av.video.reformatter import Colorspace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
@@ -15,6 +17,7 @@ from avatar_core.backend import Size
 from backends.puppet.eyes import EyeRig, eyes_of
 from backends.puppet.face import Face
 from backends.puppet.frames import Part, frame_count, frames, part_of
+from backends.puppet.landmarks import eye_distance
 from backends.puppet.life import CHANNELS, Life
 from backends.puppet.mouth_track import CHANNELS as MOUTH
 from backends.puppet.mouth_track import MouthTrack
@@ -277,8 +280,8 @@ def mismatch(
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_the_face_stays_the_persons(stage: Stage, seed: int) -> None:
-    """No fold in the field, so no line of the face crosses another; colours hardly change."""
+def test_no_line_of_a_face_crosses_another(stage: Stage, seed: int) -> None:
+    """The field has no fold, and as much is light as before."""
     rng = np.random.default_rng(seed)
     alive = life(yaw=0.1, pitch=0.1, roll=0.04, x=0.03, y=0.03, breath=1, brow=1)
     alive[:7] *= rng.choice([-1, 1], 7)
@@ -287,6 +290,62 @@ def test_the_face_stays_the_persons(stage: Stage, seed: int) -> None:
     assert np.abs(np.diff(knots[1], axis=0)).max() < 0.7 * spacing
     frame = drawn(stage, alive=alive)
     assert abs(frame.mean() - stage.still.y.mean()) < 1.5
+
+
+# Places that neither speaking nor blinking moves by themselves: forehead, nose, corners of the
+# eyes, temples, cheeks.
+FIRM = [10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 127, 356, 234, 454, 50, 280,
+        101, 330, 116, 345, 205, 425, 48, 278, 2]  # fmt: skip
+SKIN = (50, 280, 151)
+# Farther than life goes, at once.
+EXTREMES = [
+    ({"jaw": 1.0}, {"yaw": 0.08, "pitch": 0.06, "roll": 0.03, "x": 0.03, "brow": 1.0}),
+    ({"round": 1.0, "jaw": 0.4}, {"yaw": -0.1, "pitch": -0.06, "y": 0.02, "breath": 1.0}),
+    ({"wide": 1.0, "teeth": 1.0}, {"pitch": 0.1, "roll": -0.04, "gaze_x": 0.05}),
+    ({"press": 1.0}, {"yaw": 0.1, "lid": 1.0}),
+]
+
+
+@pytest.mark.parametrize("name", ["presenter", "minh"])
+def test_the_face_stays_the_persons(name: str) -> None:
+    """In the frames of extreme poses the network is asked for the face again. But for moving,
+    turning in the picture and growing as a whole, it has the shape and the colours that it has
+    in the portrait. Found: at most 2.7 % of the eye distance on the average, 5.6 % at one place,
+    1.8 % of growth and 6 levels of colour."""
+    picture, face = portrait(name, 512)
+    stage = Stage(picture, face)
+    before, unit = find_face(coloured(stage, REST, STILL)).face.points, eye_distance(face)
+    for mouth, alive in EXTREMES:
+        frame = coloured(stage, pose(**mouth), life(**alive))
+        after = find_face(frame).face.points
+        apart, growth = unlikeness(before[FIRM], after[FIRM])
+        assert apart.mean() < 0.03 * unit and apart.max() < 0.065 * unit
+        assert abs(growth - 1) < 0.025
+        for place in SKIN:
+            old, new = around(picture, before[place]), around(frame, after[place])
+            assert np.abs(old - new).max() < 8
+
+
+def coloured(stage: Stage, mouth: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """One frame as RGB."""
+    height, width = stage.still.y.shape
+    planes = np.array(Player(stage).frame(stage.mouth_patch(mouth), alive))
+    frame = VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), format="yuv420p")
+    return frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray()
+
+
+def unlikeness(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, float]:
+    """How far each point is from where the best similarity transform of ``one`` has it (pixels),
+    and how much that enlarges."""
+    here, there = (points[:, 0] + 1j * points[:, 1] for points in (one, other))
+    here, there = here - here.mean(), there - there.mean()
+    turn = np.vdot(here, there) / np.vdot(here, here)
+    return np.abs(there - turn * here), float(abs(turn))
+
+
+def around(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
+    x, y = place[:2].astype(int)
+    return picture[y - 3 : y + 4, x - 3 : x + 4].mean(axis=(0, 1))
 
 
 def test_the_mouth_speaks_wherever_the_head_is(stage: Stage) -> None:
