@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from avatar_core.errors import Category, InputError
 from avatar_core.testing import VirtualClock
 from backends.colab.server.access import Token, forget_token, kept_token
+from backends.colab.server.bench import Bench
 from backends.colab.server.gpu import Gpus
 from backends.colab.server.limits import Limits
 from backends.colab.server.ngrok_errors import COMPLAINTS
@@ -20,6 +21,8 @@ from backends.colab.server.refusals import KINDS, Refusal
 from backends.colab.server.scrubbing import Scrubber
 from backends.colab.server.serving import ServeOptions, Serving, limits_from
 from backends.sadtalker.gpu import Gpu
+from backends.sadtalker.runner import EngineRunner
+from backends.sadtalker.sadtalker import SADTALKER
 from support_house import read
 from support_sadtalker import install
 
@@ -173,3 +176,14 @@ def test_a_tunnel_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path) -
     again = serving_with(tmp_path, Broken("https://a.example"), told)
     assert again.start().startswith("https://avatar:")
     again.stop()
+
+
+def test_an_engine_without_the_weights_of_its_extras_is_ready_for_the_usual(tmp_path: Path) -> None:
+    root = install(tmp_path / "SadTalker")
+    (root / "gfpgan/weights/GFPGANv1.4.pth").unlink()
+    bench = Bench({"sadtalker": EngineRunner(SADTALKER, root)}, without_gpu=True)
+    ready = bench.readiness("sadtalker")
+    assert ready.problem is None and any("GFPGANv1.4" in one for one in ready.missing)
+    bench.require_ready("sadtalker", SADTALKER.Options())
+    with pytest.raises(Refusal, match="GFPGANv1.4"):
+        bench.require_ready("sadtalker", SADTALKER.Options(enhancer="gfpgan"))

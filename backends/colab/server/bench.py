@@ -21,6 +21,10 @@ from backends.sadtalker.gpu import Gpu
 _FRESH_SECONDS = 10.0
 
 
+# What any job could need, and what a job with the engine's defaults needs.
+_Missing = tuple[tuple[str, ...], tuple[str, ...]]
+
+
 class Runner(Protocol):
     """What runs one engine, as `backends.sadtalker.runner.EngineRunner` does."""
 
@@ -41,7 +45,8 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """``problem`` is the first thing in the way, None when there is none."""
+    """``problem`` is the first thing in the way of a job with the engine's own defaults, None when
+    there is none; ``missing`` is all that any job could need."""
 
     missing: tuple[str, ...] = ()
     gpu: Gpu | None = None
@@ -73,7 +78,7 @@ class Bench:
         self._clock = clock or SystemClock()
         self._clean = clean
         self._lock = threading.Lock()
-        self._missing: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._missing: dict[str, tuple[float, _Missing]] = {}
 
     def runner(self, name: str) -> Runner:
         if name not in self.runners:
@@ -99,9 +104,9 @@ class Bench:
             raise Refusal("no_gpu")
 
     def readiness(self, name: str) -> Readiness:
-        missing, gpu = self._looked(name), self._gpus.first()
-        if missing:
-            return Readiness(missing, gpu, _told(missing), KINDS["engine_not_ready"].advice)
+        (missing, needed), gpu = self._looked(name), self._gpus.first()
+        if needed:
+            return Readiness(missing, gpu, _told(needed), KINDS["engine_not_ready"].advice)
         if self._lacks_gpu(name):
             return Readiness(missing, gpu, KINDS["no_gpu"].message, KINDS["no_gpu"].advice)
         return Readiness(missing, gpu)
@@ -127,14 +132,16 @@ class Bench:
             return False
         return self._gpus.first() is None
 
-    def _looked(self, name: str) -> tuple[str, ...]:
+    def _looked(self, name: str) -> _Missing:
         with self._lock:
             now = self._clock()
-            when, missing = self._missing.get(name, (None, ()))
+            when, found = self._missing.get(name, (None, ((), ())))
             if when is None or now - when >= _FRESH_SECONDS:
-                missing = self._cleaned(self.runners[name].missing())
-                self._missing[name] = (now, missing)
-            return missing
+                runner = self.runners[name]
+                usual = runner.missing(_defaults(runner.engine))
+                found = self._cleaned(runner.missing()), self._cleaned(usual)
+                self._missing[name] = (now, found)
+            return found
 
     def _cleaned(self, missing: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._clean(one) for one in missing)
@@ -142,3 +149,11 @@ class Bench:
 
 def _told(missing: tuple[str, ...]) -> str:
     return f"The engine is not completely installed: {'; '.join(missing)}."
+
+
+def _defaults(engine: Engine) -> BaseModel | None:
+    """None where an option has no default: then any job could be the usual one."""
+    try:
+        return engine.Options()
+    except ValidationError:
+        return None
