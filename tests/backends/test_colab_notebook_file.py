@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -221,6 +222,21 @@ def test_only_packages_that_are_imported_are_asked_for(names: set[str]) -> None:
     asked = {Requirement(line).name for line in required(names, ours)}
     provides = {"flask": "flask", "PIL": "pillow", "imageio_ffmpeg": "imageio-ffmpeg"}
     assert asked == {provides[name] for name in names if name in provides}
+
+
+def test_an_installed_program_writes_the_same_notebook_as_its_checkout(
+    text: str, tmp_path: Path
+) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(built).extractall(tmp_path / "installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "renderer", "notebook", "-o", "my.ipynb"], capture_output=True,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "my.ipynb").read_text("utf-8") == text
 
 
 # -- cells and fields

@@ -69,7 +69,7 @@ def with_fields(cells: Iterable[Cell], values: Mapping[str, str]) -> list[Cell]:
         if name not in fields:
             raise InputError(
                 f"The notebook has no field {name}.",
-                advice=did_you_mean(name, sorted(fields)) or f"It has {', '.join(sorted(fields))}.",
+                advice=did_you_mean(name, sorted(fields)),
             )
     fitting = {name: _fitting(name, text, fields[name]) for name, text in values.items()}
 

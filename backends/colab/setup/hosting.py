@@ -142,7 +142,9 @@ def require_ngrok_token() -> None:
         )
 
 
-def provide_cloudflared(folder: Path, tell: Tell, fetcher: Fetcher | None = None) -> None:
+def provide_cloudflared(
+    folder: Path, tell: Tell, *, url: str = CLOUDFLARED, fetcher: Fetcher | None = None
+) -> None:
     """Fetch cloudflared into ``folder`` where the machine has none; elsewhere than on Linux its
     absence is told when the tunnel is opened."""
     if shutil.which("cloudflared") or (platform.system(), platform.machine()) != (
@@ -153,7 +155,7 @@ def provide_cloudflared(folder: Path, tell: Tell, fetcher: Fetcher | None = None
     program = folder / "cloudflared"
     if not program.is_file():
         tell("Downloading cloudflared ...")
-        (fetcher or Fetcher()).fetch(Source(CLOUDFLARED), program)
+        (fetcher or Fetcher()).fetch(Source(url), program)
         program.chmod(0o755)
     os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(folder)))
 
@@ -162,6 +164,5 @@ def _tunnel_name(tunnel: str) -> TunnelName:
     for name in get_args(TunnelName):
         if name == tunnel:
             return name  # type: ignore[no-any-return]
-    names = list(get_args(TunnelName))
-    advice = did_you_mean(tunnel, names) or f"It can be {', '.join(names)}."
+    advice = did_you_mean(tunnel, list(get_args(TunnelName)))
     raise InputError(f"There is no tunnel {tunnel!r}.", advice=advice)

@@ -41,11 +41,12 @@ class Trial:
             options,
             self._fresh_folder(),
         )
-        begun = self._clock()
-        result = self._runner.run(task, _Steps(tell), threading.Event())
-        kept = self._folder / "clip.mp4"
-        shutil.move(result.video, kept)
-        shutil.rmtree(task.folder)
+        begun, kept = self._clock(), self._folder / "clip.mp4"
+        try:
+            result = self._runner.run(task, _Steps(tell), threading.Event())
+            shutil.move(result.video, kept)
+        finally:
+            shutil.rmtree(task.folder, ignore_errors=True)
         for warning in result.warnings:
             tell(warning)
         width, height = result.size
