@@ -185,5 +185,5 @@ def test_an_engine_without_the_weights_of_its_extras_is_ready_for_the_usual(tmp_
     ready = bench.readiness("sadtalker")
     assert ready.problem is None and any("GFPGANv1.4" in one for one in ready.missing)
     bench.require_ready("sadtalker", SADTALKER.Options())
-    with pytest.raises(Refusal, match="GFPGANv1.4"):
+    with pytest.raises(Refusal, match=r"GFPGANv1\.4"):
         bench.require_ready("sadtalker", SADTALKER.Options(enhancer="gfpgan"))
