@@ -13,7 +13,7 @@ import numpy as np
 from _lip_measure import Follower, loudness_only, opening_of, openings_in_clip
 from _lip_truth import Spoken
 from avatar_core.backend import AvatarRequest, Job, Size
-from backends.puppet.backend import PuppetBackend, _part
+from backends.puppet.backend import PuppetBackend, performance
 from backends.puppet.config import PuppetOptions
 from backends.puppet.encode import Film, encode
 from backends.puppet.frames import frame_count, frames
@@ -75,7 +75,7 @@ def in_film(
 def _by_loudness(spoken: Spoken, request: AvatarRequest, job: Job) -> Path:
     """The same stage, eyes, head and encoder, but a mouth that only follows the loudness."""
     assert request.portrait is not None
-    part = replace(_part(request, _OPTIONS), poses=_poses_by_loudness(spoken))
+    part = replace(performance(request, _OPTIONS), poses=_poses_by_loudness(spoken))
     stage = prepare(request.portrait, request.size, _OPTIONS.focus).stage
     path = job.work_dir / "loudness.mp4"
     encode(frames(stage, part), Film(request.size, FPS, len(part)), request.audio, path, job)

@@ -23,7 +23,7 @@ from _report import finish
 from avatar_core.backend import AvatarRequest, Job, Size
 from avatar_core.ffmpeg import run_ffmpeg
 from avatar_core.speech import Speech, SpeechRequest
-from backends.puppet.backend import PuppetBackend, _part
+from backends.puppet.backend import PuppetBackend, performance
 from backends.puppet.config import PuppetOptions
 from backends.puppet.encode import Film, encode
 from backends.puppet.frames import frames
@@ -87,14 +87,14 @@ def ours(request: AvatarRequest, folder: Path) -> float:
 
 
 def encoder_alone(request: AvatarRequest, ready: Prepared, folder: Path) -> float:
-    part = _part(request, PuppetOptions())
+    part = performance(request, PuppetOptions())
     film = Film(request.size, request.fps, len(part))
     drawn = [memoryview(bytes(frame)) for frame in frames(ready.stage, part)]
     return seconds(lambda: encode(drawn, film, request.audio, folder / "encoded.mp4", Job(folder)))
 
 
 def plain(request: AvatarRequest, ready: Prepared, folder: Path) -> float:
-    part, size = _part(request, PuppetOptions()), request.size
+    part, size = performance(request, PuppetOptions()), request.size
     raw = f"-f rawvideo -pix_fmt rgb24 -video_size {size} -framerate {request.fps} -i pipe:0"
     encoded = "-c:v libx264 -preset veryfast -crf 17 -bf 0 -pix_fmt yuv420p"
     target = str(folder / "plain.mp4")

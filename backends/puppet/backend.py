@@ -75,7 +75,7 @@ class PuppetBackend(AvatarBackend):
         job.progress(0.0, "looking at the portrait")
         # Looking and listening keep one core busy each.
         with _told(), ThreadPoolExecutor(1, "listening") as other:
-            heard = other.submit(_part, request, options)
+            heard = other.submit(performance, request, options)
             prepared = self._prepared(request.portrait, size, options.focus, options.cutout)
             job.progress(0.03, "listening to the narration")
             part = heard.result()
@@ -122,7 +122,7 @@ def _told() -> Iterator[None]:
         raise AvatarError(Category.INVALID_INPUT, str(where), advice=failure.advice) from failure
 
 
-def _part(request: AvatarRequest, options: PuppetOptions) -> Part:
+def performance(request: AvatarRequest, options: PuppetOptions) -> Part:
     """What mouth, eyes and head do from the first frame to the last."""
     from backends.puppet.emphasis import voice_of
     from backends.puppet.frames import frame_count, part_of

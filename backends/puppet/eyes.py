@@ -25,8 +25,10 @@ _OVERLAP = 0.1
 _LASHES_LEAST, _LASHES_MOST, _SKIN = 0.07, 0.5, 0.24
 # The line that marks a lid's edge: its height (in openings), how dark, and what needs none.
 _LINE, _LINE_SHADE, _CLEAR = 0.12, 0.6, 0.45
+# How far above the lashes skin is looked for that has the colour of a lid (in openings).
+_SOCKET = 0.55
 # How much of a fallen lid has the colour of bare skin rather than that of the strip above the eye.
-_BARE = 0.75
+_BARE = 0.8
 _LID_STEPS, _GLANCE_STEPS = 12, 80
 _KEPT = 96
 _CORNER = 0.04
@@ -149,13 +151,13 @@ class EyeRig:
         the eye, where no fold shades it. What is finer than a lid would be drawn out to streaks."""
         eye, inner = self._eye, np.clip(_ALONG, 0.0, 1.0)
         steps = np.linspace(0.15, 1.0, 8)[:, None]
-        above = np.polyval(eye.upper, inner) - lashes - steps * _SKIN * eye.height
-        below = np.polyval(eye.lower, inner) + (0.25 + 0.35 * steps) * eye.height
+        above = np.polyval(eye.upper, inner) - lashes - steps * _SOCKET * eye.height
+        below = np.polyval(eye.lower, inner) + (0.25 + 0.55 * steps) * eye.height
         colours = [
             _lighter(sample(self._picture, eye, np.broadcast_to(_ALONG, q.shape), q))
             for q in (above, below)
         ]
-        mixed = 0.55 * colours[0] + 0.45 * colours[1]
+        mixed = 0.4 * colours[0] + 0.6 * colours[1]
         # A parabola from corner to corner.
         smooth = np.polynomial.Polynomial
         return np.stack([smooth.fit(_ALONG, mixed[:, c], 2)(self._p) for c in range(3)], axis=-1)

@@ -26,7 +26,7 @@ from PIL import Image, ImageDraw
 from avatar_core.backend import AvatarRequest, Job, Size
 from avatar_core.errors import AvatarError
 from avatar_core.speech import Speech, SpeechRequest
-from backends.puppet.backend import PuppetBackend, _part
+from backends.puppet.backend import PuppetBackend, performance
 from backends.puppet.config import PuppetOptions
 from backends.puppet.frames import Part
 from backends.puppet.life import CHANNELS as LIFE
@@ -74,7 +74,7 @@ def clip_of(portrait: Path, said: Speech, side: int, folder: Path) -> Clip:
     for warning in made.warnings:
         print(f"{portrait.stem}: {warning}")
     prepared = prepare(portrait, size, options.focus)
-    return Clip(portrait.stem, frames, _part(request, options), prepared)
+    return Clip(portrait.stem, frames, performance(request, options), prepared)
 
 
 def moments(part: Part) -> Mapping[str, int]:
@@ -127,8 +127,9 @@ def largest_jump(clip: Clip) -> tuple[float, float, float]:
     of 255), by how much it exceeds those before and after it, and when (seconds)."""
     stage = clip.prepared.stage
     free = np.ones(clip.frames[0].shape[:2], bool)
-    for box in (stage.mouth_box, *stage.eye_boxes):
-        free[box.part] = False
+    for x, y, width, height in (stage.mouth_box, *stage.eye_boxes):
+        # The head takes its mouth and eyes a little way along.
+        free[max(0, y - _BLOCK) : y + height + _BLOCK, max(0, x - _BLOCK) : x + width + _BLOCK] = 0
     whole = blocks(free.astype(np.float32)).min(axis=(1, 3)) > 0
     changes = np.array([change[whole].max() for change in _changes(clip.frames)])
     usual = np.maximum(np.roll(changes, 1), np.roll(changes, -1))

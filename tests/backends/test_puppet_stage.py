@@ -237,14 +237,18 @@ def test_outside_the_moving_part_every_frame_is_the_still_picture(stage: Stage, 
     alive = life(yaw=0.08, pitch=0.08, roll=0.04, x=0.03, y=0.03, breath=1, brow=1, lid=1)
     alive[:7] *= rng.uniform(-1, 1, 7)
     alive[7] = rng.uniform()
-    frame = drawn(stage, rng.uniform(0, 1, len(MOUTH)).astype(np.float32), alive)
-    outside = np.ones(frame.shape, bool)
-    outside[stage.moves.box.part] = False
-    changed = frame != stage.still.y
-    assert not (changed & outside).any()
-    assert changed.any()
-    # Not an edge of it either: along the frame's own border nothing may move.
-    assert not (changed[0].any() or changed[-1].any() or changed[:, 0].any())
+    mouth = stage.mouth_patch(rng.uniform(0, 1, len(MOUTH)).astype(np.float32))
+    planes = np.array(Player(stage).frame(mouth, alive))
+    box = stage.moves.box
+    for still, part in zip(stage.still, [box, box.halved(), box.halved()], strict=True):
+        frame, planes = planes[: still.size].reshape(still.shape), planes[still.size :]
+        outside = np.ones(still.shape, bool)
+        outside[part.part] = False
+        changed = frame != still
+        assert not (changed & outside).any()
+        assert changed.any()
+        # Not an edge of it either: along the frame's own border nothing may move.
+        assert not (changed[0].any() or changed[-1].any() or changed[:, 0].any())
 
 
 @pytest.mark.parametrize(
