@@ -36,7 +36,7 @@ _OPENINGS = {
     "ɛɜʌɝ": 0.7, "æɐɒ": 0.85, "aɑɶ": 1.0,
 }  # fmt: skip
 OPENING = {letter: value for letters, value in _OPENINGS.items() for letter in letters}
-_WIDE = 0.62
+_WIDE, _SEEN = 0.62, 0.06
 
 ENGLISH = (
     "Welcome back to our programme about boats and people by the sea.",
@@ -168,9 +168,9 @@ def closures(spoken: Spoken) -> list[tuple[float, float]]:
 
 
 def wide_vowels(spoken: Spoken) -> list[tuple[float, float]]:
-    """When vowels are heard on which nobody's lips touch."""
+    """When vowels are heard on which nobody's lips touch, and for long enough to be seen."""
     return [
         (p.start, p.end)
         for p in spoken.phonemes
-        if any(OPENING.get(letter, 0.0) >= _WIDE for letter in p.ipa)
+        if p.end - p.start >= _SEEN and any(OPENING.get(c, 0.0) >= _WIDE for c in p.ipa)
     ]

@@ -3,8 +3,9 @@
 Two opinions are averaged, because each is right where the other is wrong (docs/puppet.md has the
 figures). The first is a rule without any training: open lips let the bands of 1.2 to 4.5 kHz out,
 a closed or nasal tract leaves only those below 600 Hz. It agrees best with real people's lips.
-The second is a small network that learnt from a formant synthesizer in many languages; it knows
-sounds apart that the rule confuses, but trusts clean voices too much.
+The second asks the `recogniser` which kinds of sound it may be, and how open lips are on those; it
+knows sounds apart that the rule confuses, but trusts clean voices too much. How wide, round or
+closed lips are is told by a small network that learnt from a formant synthesizer too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backends.puppet import hearing
+from backends.puppet import hearing, recogniser
+from backends.puppet.mouth_track import CHANNELS
+from backends.puppet.visemes import visemes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,11 +28,11 @@ WEIGHTS = Path(__file__).with_name("models") / "listener.npz"
 OUTPUTS = ("opening", "wide", "round", "press", "teeth")
 _LOW, _HIGH = slice(1, 4), slice(7, 16)
 _LOW_SHARE = 0.3
-# How much the network's opinion counts beside the rule's.
-_TRUST = 0.3
+# How much the recogniser's opinion counts beside the rule's.
+_TRUST = 0.35
 # Back from loudness to power (`hearing.perceived`).
 _POWER = 5.0
-_SMOOTHING = 2.5
+_SMOOTHING = 3.0
 # The voice may be gone for so many hops (a stop, a breath) before the mouth comes to rest.
 _HOLD = 10
 # Speech lies within so many decibels of its loudest, and above its room; both are of the mean
@@ -65,7 +68,8 @@ def listen(levels: NDArray[np.float64]) -> Heard:
     loudness = hearing.perceived(levels)
     guess = hearing.smoothed(network(loudness), _SMOOTHING)
     rule = hearing.smoothed(by_rule(loudness), _SMOOTHING)
-    opening = (1 - _TRUST) * _graded(rule, active) + _TRUST * _graded(guess[:, 0], active)
+    kinds = hearing.smoothed(by_kinds(loudness), _SMOOTHING)
+    opening = (1 - _TRUST) * _graded(rule, active) + _TRUST * _graded(kinds, active)
     held = _held(voice)
     return Heard(
         _scaled(opening, active) * held,
@@ -83,6 +87,11 @@ def by_rule(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
         (loudness[:, part] ** _POWER).sum(axis=1) ** (1 / _POWER) for part in (_HIGH, _LOW)
     )
     return np.asarray(np.maximum(high - _LOW_SHARE * low, 0.0))
+
+
+def by_kinds(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The opening that is to be expected, given how likely each kind of sound is; 0 to 1."""
+    return np.asarray(recogniser.chances(loudness) @ _openings())
 
 
 def network(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,6 +133,18 @@ def _scaled(values: NDArray[np.float64], active: NDArray[np.bool_]) -> NDArray[n
     """0 at the most closed moments of the speech, 1 at the widest."""
     closed, wide = np.percentile(values[active], (0.5, 99))
     return np.asarray(np.clip((values - closed) / max(wide - closed, 0.5), 0.0, 1.0))
+
+
+@cache
+def _openings() -> NDArray[np.float64]:
+    """How open lips are on each of `recogniser.CLASSES`, the mean of its sounds."""
+    jaw, press, tuck = (CHANNELS.index(name) for name in ("jaw", "press", "tuck"))
+    means = []
+    for letters in recogniser.CLASSES:
+        targets = [visemes(letter)[0].target for letter in letters]
+        openings = [t[jaw] * (1 - t[press]) * (1 - 0.6 * t[tuck]) for t in targets]
+        means.append(float(np.mean(openings)) if openings else 0.0)
+    return np.array(means)
 
 
 @cache

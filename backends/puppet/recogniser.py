@@ -46,6 +46,12 @@ def scores(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
+def chances(loudness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(hops, classes): how likely each class is; they add up to 1."""
+    likely = np.exp(scores(loudness)[:, :ANYTHING])
+    return np.asarray(likely / likely.sum(axis=1, keepdims=True))
+
+
 def _scored(around: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = _weights()
     inside = np.tanh(around @ weights["w1"] + weights["b1"])

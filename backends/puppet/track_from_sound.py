@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The jaw at the most closed and at the widest moment of the recording.
-_LEAST, _MOST = 0.05, 0.8
+_LEAST, _MOST = 0.07, 0.9
 # What is averaged over many sounds is too tame for each of them.
 _BOLDER = 1.3
 # Lips close where a closure is more likely than this, and hardly for longer than this.
-_LIKELY, _LONGEST = 0.5, 0.25
+_LIKELY, _LONGEST = 0.6, 0.25
 # In hops: how smooth the curves are, and how long the mouth may take to rest after the very end.
 _SMOOTHING, _ENDING = 2.0, 12
 # How much and how slowly one stretch of speech differs from the next.

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from avatar_core.backend import AvatarRequest, Job, Size
 from avatar_core.media_error import MediaError
 from avatar_core.speech import Speech, SpeechRequest, TimedPhoneme, Voice
-from backends.puppet import hearing
+from backends.puppet import hearing, recogniser
 from backends.puppet.lip_options import LipOptions
 from backends.puppet.lip_sources import mouth_track
-from backends.puppet.listener import listen, network
+from backends.puppet.listener import by_kinds, listen, network
 from backends.puppet.mouth_track import CHANNELS
 from backends.puppet.track_from_phonemes import track_from_phonemes
 from backends.puppet.track_from_sound import track_from_bands, track_from_sound
@@ -226,6 +226,14 @@ def test_the_network_gives_every_output_and_stays_small() -> None:
     loudness = np.random.default_rng(5).random((300, hearing.BANDS))
     assert network(loudness).shape == (300, 5)
     assert np.abs(network(loudness)).max() < 10
+
+
+def test_what_is_expected_of_the_kinds_of_sound_is_an_opening(speech: Speech) -> None:
+    loudness = hearing.perceived(hearing.bands(speech.path))
+    assert recogniser.chances(loudness).sum(axis=1) == pytest.approx(1.0)
+    expected = by_kinds(loudness)
+    assert 0 <= expected.min() < 0.1
+    assert 0.5 < expected.max() <= 1
 
 
 def test_a_pause_has_no_voice() -> None:
