@@ -218,8 +218,9 @@ def _lash_heights(picture: NDArray[np.uint8], eye: Opening) -> NDArray[np.floati
     q = np.polyval(eye.upper, np.clip(_ALONG, 0.0, 1.0)) - up
     light = luma(sample(picture, eye, np.broadcast_to(_ALONG, q.shape), q))
     skin, dark = np.percentile(light, 80, axis=0), light[:14].min(axis=0)
-    darkest = light[:14].argmin(axis=0)
-    above = (np.arange(31)[:, None] >= darkest) & (light > (skin + dark) / 2)
+    # The first dark that is met: what is dark above a lighter lid is its fold.
+    shaded = light < (skin + dark) / 2
+    above = (np.arange(31)[:, None] >= shaded.argmax(axis=0)) & ~shaded
     found = np.where(above.any(axis=0), up[above.argmax(axis=0), 0], 0.0) + 0.04 * eye.height
     found = np.where(skin - dark > 12.0, found, 0.0)
     found = np.clip(found, _LASHES_LEAST * eye.height, _LASHES_MOST * eye.height)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from avatar_core.backend import Size
+from backends.puppet.eye_outline import Opening
 from backends.puppet.eyes import EyeRig, eyes_of
 from backends.puppet.face import Face
 from backends.puppet.frames import Part, frame_count, frames, part_of
@@ -474,6 +475,30 @@ def test_a_fallen_lid_shows_no_streaks_of_lashes() -> None:
         middle = np.s_[height // 2 : height // 2 + 6, width // 3 : -width // 3]
         lid = eye.patch(eye.state(1, 0, 0))[middle].astype(float).mean(axis=2)
         assert np.abs(np.diff(lid, axis=1)).max() < 8
+
+
+@pytest.mark.parametrize("fold", [12, 15, 18])
+def test_a_fold_above_the_lid_stays_where_it_is_when_the_lid_falls(fold: int) -> None:
+    """It is as dark as lashes, but lighter skin lies between."""
+    bow = np.array([0.8, -0.8, 0.0])
+    along, down = np.array([100.0, 0.0]), np.array([0.0, 100.0])
+    eye = Opening(np.array([60.0, 80.0]), along, down, bow, -bow, 0.4)
+    picture = np.full((160, 220, 3), (205, 170, 150), np.uint8)
+    for x in range(60, 161):
+        rise = round(-100 * float(np.polyval(bow, (x - 60) / 100)))
+        picture[80 - rise : 80 + rise, x] = (90, 70, 60) if abs(x - 110) < 18 else 245
+        picture[80 - rise - 3 : 80 - rise, x] = 50
+        picture[80 - rise - fold - 4 : 80 - rise - fold, x] = 60
+    rig = EyeRig(picture, eye)
+    left, top, width, height = rig.region
+    shut = rig.patch(rig.state(1, 0, 0))
+    middle = np.s_[:, 90 - left : 130 - left]
+    still = picture[top : top + height, left : left + width][middle]
+    kept = (np.abs(np.arange(height) + top - (80 - 20 - fold - 2)) < 5)[:, None]
+    folded = (still.max(axis=2) == 60) & kept
+    assert folded.sum() > 100
+    assert (shut[middle].max(axis=2)[folded] < 110).mean() > 0.95
+    assert shut[middle][78 - top : 82 - top].min() > 110
 
 
 def test_lids_of_a_grey_portrait_are_grey() -> None:
