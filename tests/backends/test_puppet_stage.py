@@ -477,9 +477,9 @@ def test_a_fallen_lid_shows_no_streaks_of_lashes() -> None:
         assert np.abs(np.diff(lid, axis=1)).max() < 8
 
 
-@pytest.mark.parametrize("fold", [12, 15, 18])
-def test_a_fold_above_the_lid_stays_where_it_is_when_the_lid_falls(fold: int) -> None:
-    """It is as dark as lashes, but lighter skin lies between."""
+@pytest.mark.parametrize("fold", [8, 10, 12])
+def test_a_fold_above_the_lid_does_not_fall_with_the_lashes(fold: int) -> None:
+    """It is darker than the lashes, but lighter skin lies between."""
     bow = np.array([0.8, -0.8, 0.0])
     along, down = np.array([100.0, 0.0]), np.array([0.0, 100.0])
     eye = Opening(np.array([60.0, 80.0]), along, down, bow, -bow, 0.4)
@@ -487,18 +487,12 @@ def test_a_fold_above_the_lid_stays_where_it_is_when_the_lid_falls(fold: int) ->
     for x in range(60, 161):
         rise = round(-100 * float(np.polyval(bow, (x - 60) / 100)))
         picture[80 - rise : 80 + rise, x] = (90, 70, 60) if abs(x - 110) < 18 else 245
-        picture[80 - rise - 3 : 80 - rise, x] = 50
-        picture[80 - rise - fold - 4 : 80 - rise - fold, x] = 60
+        picture[80 - rise - 3 : 80 - rise, x] = 80
+        picture[80 - rise - fold - 4 : 80 - rise - fold, x] = 40
     rig = EyeRig(picture, eye)
-    left, top, width, height = rig.region
-    shut = rig.patch(rig.state(1, 0, 0))
-    middle = np.s_[:, 90 - left : 130 - left]
-    still = picture[top : top + height, left : left + width][middle]
-    kept = (np.abs(np.arange(height) + top - (80 - 20 - fold - 2)) < 5)[:, None]
-    folded = (still.max(axis=2) == 60) & kept
-    assert folded.sum() > 100
-    assert (shut[middle].max(axis=2)[folded] < 110).mean() > 0.95
-    assert shut[middle][78 - top : 82 - top].min() > 110
+    left, top = rig.region[:2]
+    lid = rig.patch(rig.state(1, 0, 0))[76 - top : 98 - top, 90 - left : 130 - left]
+    assert lid.mean(axis=2).min() > 130
 
 
 def test_lids_of_a_grey_portrait_are_grey() -> None:
