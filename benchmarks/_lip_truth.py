@@ -107,7 +107,9 @@ class Narrator:
     sentences: Sequence[str]
 
     def speak(self, folder: Path, count: int) -> list[Spoken]:
-        return [self._one(text, folder) for text in self.sentences[:count]]
+        """``count`` of the sentences, from all over the list."""
+        every = max(1, len(self.sentences) // count)
+        return [self._one(text, folder) for text in self.sentences[::every][:count]]
 
     def _one(self, text: str, folder: Path) -> Spoken:
         work = Path(tempfile.mkdtemp(dir=folder))

@@ -55,7 +55,7 @@ def main() -> NoReturn:
                 from _lip_plots import draw
 
                 draw(chosen.plots / f"{narrator.name}.png", sentences[:4], curves, FPS, LEAD)
-    finish("lipsync", summary(found), goals("track" if chosen.tracks else "film"))
+    finish("lipsync", summary(found), goals("track" if chosen.tracks else "film", chosen.quick))
 
 
 def tracks(sentences: Sequence[Spoken]) -> dict[tuple[str, str], Openings]:
@@ -94,19 +94,20 @@ def summary(found: Mapping[tuple[str, str, str], Agreement]) -> dict[str, float]
     return {name: round(value, 3) for name, value in metrics.items()}
 
 
-def goals(kind: str) -> dict[str, tuple[str, str, float]]:
-    return {
+def goals(kind: str, few: bool) -> dict[str, tuple[str, str, float]]:
+    """What is asked for. With ``few`` sentences recordings are not judged: from one sentence to
+    the next their r scatters by 0.05 to 0.08."""
+    timed = {
         "timed sounds: r at least 0.85 for every voice": (f"{kind} phonemes r", ">=", 0.85),
         "the best lag within one frame of the lead": (f"{kind} phonemes lag", "<=", 1 / FPS),
         "closed on at least 95 % of p, b and m": (f"{kind} phonemes closed", ">=", 0.95),
         "open on at least 95 % of wide vowels": (f"{kind} phonemes opened", ">=", 0.95),
-        "recordings with their text: r at least 0.75, the mean": (
-            f"{kind} text mean r",
-            ">=",
-            0.75,
-        ),
-        "recordings alone: r at least 0.70, the mean": (f"{kind} sound mean r", ">=", 0.70),
     }
+    recorded = {
+        "recordings with their text: mean r at least 0.75": (f"{kind} text mean r", ">=", 0.75),
+        "recordings alone: mean r at least 0.70": (f"{kind} sound mean r", ">=", 0.70),
+    }
+    return timed if few else timed | recorded
 
 
 if __name__ == "__main__":
