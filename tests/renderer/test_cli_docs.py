@@ -12,6 +12,8 @@ import typer.main
 
 from avatar_core.errors import InputError
 from avatar_core.events import RenderFinished
+from backends.colab.notebook import commands as notebook_commands
+from backends.colab.server import commands as serve_commands
 from renderer.cli import commands
 from renderer.cli.failures import explain
 
@@ -21,8 +23,10 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | 
 
 
 def built_in() -> dict[str, Any]:
+    """The commands that come with the package; groups of commands have sections of their own."""
     app = typer.Typer()
-    commands.register(app)
+    for one in (commands, notebook_commands, serve_commands):
+        one.register(app)
     group: Any = typer.main.get_group(app)
     return dict(group.commands)
 
