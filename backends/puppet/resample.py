@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.uint8]
     Knots = NDArray[np.float32]
+    Pairs = NDArray[np.uint16]
 
 # Displacements are counted in 16ths of a pixel: finer ones cannot be told apart in 8 bits.
 _BITS = 4
 _ONE = 1 << _BITS
 # Added before they are made whole numbers, so that rounding down is rounding, also of negatives.
 _LIFT = 4096
-# As many pixels a strip: its arrays of 4 bytes each then fit a core's cache together.
-_STRIP_PIXELS = 32_000
+# As many places a strip: its arrays of 4 bytes each then fit a core's cache together.
+_STRIP_PLACES = 32_000
 # As many multiplications at once. Larger products are shared out among threads by the linear
 # algebra library (by OpenBLAS from 2**18 on), which then wait for each other while the encoder has
 # the cores: several times slower.
 _SMALL_PRODUCT = 200_000
 _KNOTS_A_CHUNK = 6
+# Two pixels side by side, the left one first.
+_PAIR = np.dtype("<u2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,15 @@ class Lattice:
 
 
 class Resampler:
-    """Reads one plane (or two of the same size) of a picture at displaced places.
+    """Reads the brightness of a picture, or both its colours, at displaced places.
 
-    ``scale`` is how many pixels of the picture one of the plane stands for: 1, or 2 for colours.
-    ``moving`` says which knots ever move, (rows, columns). Holds buffers: one is used by one
-    thread at a time.
+    ``scale`` is how many pixels of the picture one of the planes stands for: 1 for brightness, 2
+    for colours. ``moving`` says which knots ever move, (rows, columns). Holds buffers: one is used
+    by one thread at a time.
+
+    Two neighbours in a row are one place: they have the same displacement, that of their middle.
+    No displacement here changes by more than a tenth of a pixel from one to the next. Of an odd
+    number of columns the last one is left as it is; nothing moves there.
     """
 
     def __init__(self, lattice: Lattice, scale: int, moving: NDArray[np.bool_]) -> None:
@@ -73,12 +80,16 @@ class Resampler:
         rows, columns = lattice.shape
         middle = (scale - 1) / 2
         down = spline_matrix(np.arange(height) * scale + middle, rows, lattice.spacing)
-        across = spline_matrix(np.arange(width) * scale + middle, columns, lattice.spacing)
-        step = min(height, _strip_rows(width, self._spacing))
-        self._chunks = _bands(across, max(1, round(_KNOTS_A_CHUNK * self._spacing)))
-        self._knots_wide = np.empty((2, rows, width), np.float32)
-        buffers = _Buffers(step * width)
-        strips = [self._strip_of(band, moving, width, buffers) for band in _bands(down, step)]
+        places = 2.0 * np.arange(width // 2) + 0.5
+        across = spline_matrix(places * scale + middle, columns, lattice.spacing)
+        step = min(height, max(1, _STRIP_PLACES // len(places)))
+        self._chunks = _bands(across, max(1, round(_KNOTS_A_CHUNK * self._spacing / 2)))
+        self._knots_wide = np.empty((2, rows, len(places)), np.float32)
+        buffers = _Buffers(step * len(places))
+        strips = [
+            self._strip_of(slice(first, min(height, first + step)), down, moving, width, buffers)
+            for first in range(0, height, step)
+        ]
         self._strips = [strip for strip in strips if strip is not None]
 
     def read(self, source: Packed, knots: Knots, *out: Plane) -> None:
@@ -95,121 +106,153 @@ class Resampler:
                     chunk.matrix.T,
                     out=self._knots_wide[axis, :, columns],
                 )
+        pairs = [plane[:, : plane.shape[1] // 2 * 2].view(_PAIR) for plane in out]
         for strip in self._strips:
-            strip.read(source, [plane[strip.part] for plane in out])
+            if len(pairs) == 1:
+                strip.read_brightness(source, *pairs)
+            else:
+                strip.read_colours(source, *pairs)
 
     def _strip_of(
-        self, band: _Band, moving: NDArray[np.bool_], width: int, buffers: _Buffers
+        self,
+        rows: slice,
+        down: NDArray[np.float32],
+        moving: NDArray[np.bool_],
+        width: int,
+        buffers: _Buffers,
     ) -> _Strip | None:
         """A strip as wide as something moves in it; None where nothing does."""
-        used = np.flatnonzero(moving[band.knots].any(axis=0))
+        used = np.flatnonzero(moving[down[rows].any(axis=0)].any(axis=0))
         if not len(used):
             return None
         # A knot reaches two knots to either side; the first one stands one before the plane.
-        left = max(0, int((used[0] - 3) * self._spacing))
-        right = min(width, int((used[-1] + 1) * self._spacing) + 1)
-        rows, columns = slice(band.first, band.first + band.count), slice(left, right)
-        across = self._knots_wide[:, band.knots, columns]
-        lines = np.arange(band.first, band.first + band.count, dtype=np.int32)[:, None]
+        left = max(0, int((used[0] - 3) * self._spacing)) // 2
+        right = min(width, int((used[-1] + 1) * self._spacing) + 2) // 2
+        columns = slice(left, right)
+        bands = tuple(
+            (slice(band.first, band.first + band.count), band.matrix,
+             self._knots_wide[:, band.knots, columns])
+            for band in _bands(down[rows], _product_rows(right - left, self._spacing))
+        )  # fmt: skip
+        lines = np.arange(rows.start, rows.stop, dtype=np.int32)[:, None]
+        places = 2 * np.arange(left, right, dtype=np.int32)
         # What was added to the displacements is taken off the places again.
         lifted = (_LIFT >> _BITS) * (width + 2)
-        start = lines * np.int32(width + 1) + np.arange(left, right, dtype=np.int32) - lifted
-        shape = band.count, right - left
-        return _Strip(
-            (rows, columns), band.matrix, across, start.astype(np.int32), width + 1,
-            *buffers.views(shape),
-        )  # fmt: skip
+        start = lines * np.int32(width + 1) + places - np.int32(lifted)
+        shape = rows.stop - rows.start, right - left
+        return _Strip((rows, columns), bands, start, width + 1, *buffers.views(shape))
 
 
 class _Buffers:
     """Memory that all strips of a plane use, one after the other."""
 
     def __init__(self, size: int) -> None:
-        self._moves = np.empty(size, np.float32)
-        self._whole = [np.empty(size, np.int32) for _ in range(4)]
-        self._index = np.empty(size, np.intp)
-        self._words = [np.empty(size, np.uint32) for _ in range(2)]
+        kinds = [np.float32, *[np.int32] * 3, np.intp, *[np.uint32] * 6]
+        self._flat: list[NDArray[Any]] = [np.empty(size, kind) for kind in kinds]
 
     def views(self, shape: tuple[int, int]) -> tuple[NDArray[Any], ...]:
-        """Displacements, four of whole numbers, places, and two of words."""
-        flat: list[NDArray[Any]] = [self._moves, *self._whole, self._index, *self._words]
-        return tuple(buffer[: shape[0] * shape[1]].reshape(shape) for buffer in flat)
+        """Displacements, three of whole numbers, places, and six of words."""
+        return tuple(buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._flat)
 
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """Some rows of a plane, as wide as something moves in them. ``row`` is the length of a row of
-    `Packed`; the arrays from ``moves`` on are room to work in."""
+    """Some rows of a plane, as wide as something moves in them. ``part`` counts places, ``row`` is
+    the length of a row of `Packed`; the arrays from ``moves`` on are room to work in."""
 
     part: tuple[slice, slice]
-    down: NDArray[np.float32]
-    across: NDArray[np.float32]
+    bands: tuple[tuple[slice, NDArray[np.float32], NDArray[np.float32]], ...]
     start: NDArray[np.int32]
     row: int
     moves: NDArray[np.float32]
     x: NDArray[np.int32]
     y: NDArray[np.int32]
     step: NDArray[np.int32]
-    rest: NDArray[np.int32]
     index: NDArray[np.intp]
-    left: NDArray[np.uint32]
-    right: NDArray[np.uint32]
+    one: NDArray[np.uint32]
+    two: NDArray[np.uint32]
+    three: NDArray[np.uint32]
+    four: NDArray[np.uint32]
+    five: NDArray[np.uint32]
+    spare: NDArray[np.uint32]
 
-    def read(self, source: Packed, out: list[Plane]) -> None:
-        x, y, step, rest = self.x, self.y, self.step, self.rest
+    def read_brightness(self, source: Packed, pairs: Pairs) -> None:
+        """Words hold a pixel and the one below it."""
+        self._find()
+        one, two, three = self.one, self.two, self.three
+        self._across(source.upper, one, two)
+        for word, low in ((one, three), (two, one)):
+            np.bitwise_and(word, 0xFFFF, out=low)
+            np.right_shift(word, 16, out=word)
+            _lean(low, word, self.y.view(np.uint32), self.spare)
+            np.add(low, 128, out=low)
+        np.right_shift(three, 8, out=three)
+        self._write(three, one, pairs)
+
+    def read_colours(self, source: Packed, u: Pairs, v: Pairs) -> None:
+        """Words hold the pixels of both planes at a place."""
+        self._find()
+        one, two, three, four, five = self.one, self.two, self.three, self.four, self.five
+        self._across(source.upper, one, two)
+        self._across(source.lower, four, five)
+        for upper, lower in ((one, four), (two, five)):
+            _lean(upper, lower, self.y.view(np.uint32), self.spare)
+            np.add(upper, 0x0080_0080, out=upper)
+        np.right_shift(one, 24, out=three)
+        np.right_shift(two, 16, out=four)
+        self._write(three, four, v)
+        np.right_shift(one, 8, out=one)
+        np.bitwise_and(one, 0xFF, out=one)
+        self._write(one, two, u)
+
+    def _across(
+        self, words: NDArray[np.uint32], left: NDArray[np.uint32], right: NDArray[np.uint32]
+    ) -> None:
+        """Two neighbours a place, from three words in a row."""
+        beside, last = self.x.view(np.uint32), self.three
+        for start, into in enumerate((left, right, last)):
+            # Nothing lies outside; of the modes that need no second look, this is the fastest.
+            words[start:].take(self.index, out=into, mode="wrap")
+        _lean(left, right, beside, self.spare)
+        _lean(right, last, beside, self.spare)
+
+    def _write(self, left: NDArray[np.uint32], right: NDArray[np.uint32], pairs: Pairs) -> None:
+        """``left`` has its pixel in the lowest byte, alone, ``right`` in the second one."""
+        np.bitwise_and(right, 0xFF00, out=right)
+        np.bitwise_or(left, right, out=left)
+        np.copyto(pairs[self.part], left, casting="unsafe")
+
+    def _find(self) -> None:
+        """Where everything comes from: the words' places, and the shares of their neighbours."""
+        x, y, step = self.x, self.y, self.step
         for axis, whole in ((0, x), (1, y)):
-            np.matmul(self.down, self.across[axis], out=self.moves)
+            for rows, down, across in self.bands:
+                np.matmul(down, across[axis], out=self.moves[rows])
             np.copyto(whole, self.moves, casting="unsafe")
         np.right_shift(y, _BITS, out=step)
         np.multiply(step, self.row, out=step)
-        np.right_shift(x, _BITS, out=rest)
-        np.add(step, rest, out=step)
-        np.add(step, self.start, out=self.index)
-        np.bitwise_and(x, _ONE - 1, out=x)
+        np.add(step, self.start, out=step)
         np.bitwise_and(y, _ONE - 1, out=y)
-        if len(out) == 1:
-            self._mix_one(source, out[0])
-        else:
-            self._mix_two(source, out)
-
-    def _mix_one(self, source: Packed, out: Plane) -> None:
-        left, right = self.left, self.right
-        self._across(source.upper, left)
-        np.bitwise_and(left, 0xFFFF, out=right)
-        np.right_shift(left, 16, out=left)
-        _lean(right, left, self.y.view(np.uint32))
-        np.add(right, 128, out=right)
-        np.right_shift(right, 2 * _BITS, out=right)
-        np.copyto(out, right, casting="unsafe")
-
-    def _mix_two(self, source: Packed, out: list[Plane]) -> None:
-        left, below = self.left, self.step.view(np.uint32)
-        self._across(source.upper, left)
-        self._across(source.lower, below)
-        _lean(left, below, self.y.view(np.uint32))
-        np.add(left, 0x0080_0080, out=left)
-        np.right_shift(left, 24, out=self.right)
-        np.copyto(out[1], self.right, casting="unsafe")
-        np.right_shift(left, 8, out=left)
-        np.copyto(out[0], left, casting="unsafe")
-
-    def _across(self, words: NDArray[np.uint32], into: NDArray[np.uint32]) -> None:
-        """Both halves of the words mixed with those of their right neighbours."""
-        # Nothing lies outside; of the modes that need no second look at that, this is the fastest.
-        words[:-1].take(self.index, out=into, mode="wrap")
-        words[1:].take(self.index, out=self.right, mode="wrap")
-        _lean(into, self.right, self.x.view(np.uint32))
+        whole = self.spare.view(np.int32)
+        np.right_shift(x, _BITS, out=whole)
+        np.add(step, whole, out=self.index)
+        np.bitwise_and(x, _ONE - 1, out=x)
 
 
-def _lean(one: NDArray[np.uint32], other: NDArray[np.uint32], share: NDArray[np.uint32]) -> None:
-    """``one`` becomes 16 * one + share * (other - one), in place; ``other`` is lost.
+def _lean(
+    one: NDArray[np.uint32],
+    other: NDArray[np.uint32],
+    share: NDArray[np.uint32],
+    spare: NDArray[np.uint32],
+) -> None:
+    """``one`` becomes 16 * one + share * (other - one), in place.
 
     Words of two halves work as well: what one half borrows from the other, the sum gives back.
     """
-    np.subtract(other, one, out=other)
-    np.multiply(other, share, out=other)
+    np.subtract(other, one, out=spare)
+    np.multiply(spare, share, out=spare)
     np.left_shift(one, _BITS, out=one)
-    np.add(one, other, out=one)
+    np.add(one, spare, out=one)
 
 
 class Packed:
@@ -219,8 +262,8 @@ class Packed:
     def __init__(self, *planes: Plane) -> None:
         height, width = planes[0].shape
         self._height, self._width = height, width
-        self.upper = np.zeros((height + 1) * (width + 1) + 1, np.uint32)
-        self._words = self.upper[:-1].reshape(height + 1, width + 1)
+        self.upper = np.zeros((height + 1) * (width + 1) + 2, np.uint32)
+        self._words = self.upper[:-2].reshape(height + 1, width + 1)
         self.update(Box(0, 0, width, height), *planes)
 
     @property
@@ -256,9 +299,9 @@ class _Band:
     matrix: NDArray[np.float32]
 
 
-def _strip_rows(width: int, spacing: float) -> int:
-    """How many rows are drawn at once: what fits the cache, and keeps the products small."""
-    rows = max(1, _STRIP_PIXELS // width)
+def _product_rows(width: int, spacing: float) -> int:
+    """How many rows of ``width`` places are multiplied at once."""
+    rows = max(1, _SMALL_PRODUCT // width)
     while rows > 1 and rows * (rows / spacing + 4) * width > _SMALL_PRODUCT:
         rows -= 1
     return rows

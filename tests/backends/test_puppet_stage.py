@@ -124,9 +124,12 @@ def displacements(lattice: Lattice, knots: np.ndarray, scale: int) -> tuple[np.n
     from backends.puppet.splines import spline_matrix
 
     middle = (scale - 1) / 2
+    down, across = np.arange(lattice.height // scale), np.arange(lattice.width // scale)
+    # Two neighbours in a row share the displacement of their middle.
+    places = (down, across // 2 * 2 + 0.5)
     sides = [
-        spline_matrix(np.arange(length // scale) * scale + middle, count, lattice.spacing)
-        for length, count in zip((lattice.height, lattice.width), lattice.shape, strict=True)
+        spline_matrix(place * scale + middle, count, lattice.spacing)
+        for place, count in zip(places, lattice.shape, strict=True)
     ]
     dx, dy = (sides[0] @ axis @ sides[1].T / scale for axis in knots)
     return dx, dy
@@ -154,12 +157,13 @@ def test_a_moved_plane_is_what_plain_arithmetic_gives(
     wanted = moved_plainly(planes[0], np.round(dx * 16) / 16, np.round(dy * 16) / 16)
     assert (np.abs(out[0] - wanted) > 1.01).mean() < 0.01
     small = [np.ascontiguousarray(plane[::2, ::2]) for plane in planes[1:]]
-    results = [np.empty_like(plane) for plane in small]
+    results = [plane.copy() for plane in small]
     Resampler(lattice, 2, everywhere(lattice)).read(Packed(*small), knots, *results)
     dx, dy = displacements(lattice, knots, 2)
     for plane, result in zip(small, results, strict=True):
         wanted = moved_plainly(plane, np.round(dx * 16) / 16, np.round(dy * 16) / 16)
-        assert (np.abs(result - wanted) > 1.01).mean() < 0.01
+        pairs = np.s_[:, : plane.shape[1] // 2 * 2]
+        assert (np.abs(result - wanted)[pairs] > 1.01).mean() < 0.01
 
 
 @given(across=st.integers(-5, 5), down=st.integers(-5, 5), seed=st.integers(0, 99))
@@ -177,7 +181,7 @@ def test_whole_pixels_are_moved_without_a_trace(across: int, down: int, seed: in
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_only_where_something_may_move_anything_is_written(scale: int) -> None:
-    plane = np.arange(60 * 80, dtype=np.uint32).reshape(60, 80).astype(np.uint8)
+    plane = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
     lattice = Lattice(80 * scale, 60 * scale, 6.0 * scale)
     moving = np.zeros(lattice.shape, bool)
     moving[4:8, 5:9] = True
@@ -188,7 +192,9 @@ def test_only_where_something_may_move_anything_is_written(scale: int) -> None:
     Resampler(lattice, scale, everywhere(lattice)).read(Packed(*planes), knots, *every)
     for written, whole, source in zip(some, every, planes, strict=True):
         reached = whole != source
-        assert reached.any() and (written[reached] == whole[reached]).all()
+        apart = np.abs(written[reached].astype(int) - whole[reached])
+        # Products of other sizes are rounded otherwise, here and there by a sixteenth of a pixel.
+        assert reached.any() and apart.max() <= 1 and apart.mean() < 0.01
         assert (written[:, -6:] == 7).all()
 
 
