@@ -128,7 +128,7 @@ class MouthRig:
                   self._down - self._grid.full(mixed[..., 1]))  # fmt: skip
         lips = self._pixels.bent(self._grid, above, below)
         xs[self._part], ys[self._part] = lips.xs, lips.ys
-        image = np.ascontiguousarray(self._texture.read(xs, ys))
+        image = self._texture.read(xs, ys)
         self._finish(image[self._part][..., :3], lips, weights, pose)
         for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
             image[edge] = self._rest[edge]
@@ -183,9 +183,18 @@ def _region(picture: Pixels, face: Face, head: Head) -> tuple[int, int, int, int
     every = np.concatenate([points - 0.12 * head.unit, points + 0.12 * head.unit, extra])
     height, width = picture.shape[:2]
     low, high = np.floor(every.min(axis=0)).astype(int), np.ceil(every.max(axis=0)).astype(int)
-    x0, y0 = int(np.clip(low[0], 0, width - 1)), int(np.clip(low[1], 0, height - 1))
-    x1, y1 = int(np.clip(high[0], x0, width - 1)), int(np.clip(high[1], y0, height - 1))
-    return x0, y0, x1 - x0 + 1, y1 - y0 + 1
+    # Even edges where there is room: four pixels share their colours in a video.
+    (x0, x1), (y0, y1) = (
+        _even(low[axis], high[axis], most) for axis, most in ((0, width), (1, height))
+    )
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def _even(low: int, high: int, most: int) -> tuple[int, int]:
+    """The first pixel from ``low`` to ``high`` and the one after the last, within ``most``."""
+    first = int(np.clip(low, 0, most - 1)) // 2 * 2
+    last = int(np.clip(high, first, most - 1))
+    return first, min(most, (last // 2 + 1) * 2)
 
 
 def _bounded(pose: Sequence[float] | NDArray[np.floating]) -> Floats:

@@ -122,9 +122,10 @@ class Patches:
 
     def _converted(self, patch: Picture, region: Box) -> Patch:
         """Colours are shared by four pixels: the box is widened to whole groups of four."""
-        box = region.even()
-        whole = self._picture[box.part].copy()
-        whole[region.inside(box).part] = patch
+        box, whole = region.even(), patch
+        if box != region:
+            whole = self._picture[box.part].copy()
+            whole[region.inside(box).part] = patch
         alpha = whole[..., 3].copy() if whole.shape[2] == 4 else None
         return Patch(box, planes_of(whole), alpha)
 
