@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +77,8 @@ class DidBackend(AvatarBackend):
         super().__init__(options)
         self._api = DidApi(_settled(self.options), clock)
         self._uploads = Uploads(self._api)
+        self._lock = threading.Lock()
+        self._not_in_plan: dict[DidOptions, AvatarError] = {}
 
     def check(self) -> Health:
         """Ask for the credits, which is free. An account without any is no failure: a talk that
@@ -127,6 +130,7 @@ class DidBackend(AvatarBackend):
 
     def _order(self, request: AvatarRequest, options: DidOptions, job: Job) -> tuple[str, ...]:
         """Send what the talk is made of, and order it; returns sentences for the user."""
+        self._require_in_plan(options)
         uploads, were_there = self._sent(request, job)
         reference = job.order()
         for is_last in (not were_there, True):
@@ -134,6 +138,7 @@ class DidBackend(AvatarBackend):
                 talk_id = self._created(request, options, uploads, reference, job)
                 break
             except AvatarError as failure:
+                self._learn_of_plan(options, failure)
                 if not errors.may_be_stale(failure):
                     raise
                 if is_last:
@@ -145,6 +150,18 @@ class DidBackend(AvatarBackend):
         self._uploads.use(talk_id, uploads)
         job.remote_id = talk_id
         return tuple(upload.warning for upload in uploads if upload.warning)
+
+    def _require_in_plan(self, options: DidOptions) -> None:
+        with self._lock:
+            refused = self._not_in_plan.get(options)
+        if refused is not None:
+            raise errors.told_again(refused)
+
+    def _learn_of_plan(self, options: DidOptions, failure: AvatarError) -> None:
+        """What the plan lacks it lacks for every scene with these options: none asks again."""
+        if errors.is_kind(failure, "PermissionError"):
+            with self._lock:
+                self._not_in_plan.setdefault(options, failure)
 
     def _sent(self, request: AvatarRequest, job: Job) -> tuple[tuple[Upload, Upload], bool]:
         """The portrait and the narration, and whether one of them had been sent before."""
@@ -319,4 +336,5 @@ def _health(found: Credits) -> Health:
         message = "The key works, but no credits are left: no new clip can be made."
         advice = "Buy credits at D-ID; what was paid for is fetched all the same."
         return Health(True, message, advice, details)
-    return Health(True, f"{found.remaining:g} credits left", details=details)
+    noun = "credit" if found.remaining == 1 else "credits"
+    return Health(True, f"{found.remaining:g} {noun} left", details=details)

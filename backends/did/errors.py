@@ -161,6 +161,13 @@ def is_kind(failure: AvatarError, kind: str) -> bool:
     return kind in failure.message
 
 
+def told_again(failure: AvatarError) -> AvatarError:
+    """The same refusal for another scene: each has an exception of its own."""
+    return AvatarError(
+        failure.category, failure.message, advice=failure.advice, status=failure.status
+    )
+
+
 def may_be_stale(failure: AvatarError) -> bool:
     """Whether the service refused the order for an upload that it no longer has."""
     if failure.status not in (400, 404) or failure.unanswered:

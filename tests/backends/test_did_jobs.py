@@ -376,6 +376,24 @@ def test_who_cancels_while_another_thread_sends_the_portrait_need_not_wait_for_i
         assert isinstance(sending.result(5), Cancelled)
 
 
+def test_what_the_plan_lacks_is_asked_for_once_and_not_by_every_scene(
+    service: DidService, stage: Stage
+) -> None:
+    service.fail("POST /talks", status=403, kind="PermissionError")
+    told = [stage.failure(stage.request(seconds), stage.job()) for seconds in (0.4, 0.6, 0.8)]
+    assert {one.message for one in told} == {told[0].message} and told[0] is not told[1]
+    assert {(one.category, one.status, one.billed) for one in told} == {
+        (Category.UNSUPPORTED, 403, False)
+    }
+    assert "backends.did.stitch = false" in told[2].advice
+    # Neither an order nor a face goes out for the scenes to come, nor are they journaled.
+    assert [route.route for route in service.ledger.requests].count("POST /audios") == 1
+    assert (service.ledger.count("POST /talks"), stage.told.count("ordered")) == (1, 1)
+    # Without the feature it may well be done.
+    plain = replace(stage.request(), options=options(service.url, service.key, stitch=False))
+    assert stage.backend.generate(plain, stage.job()).backend == "did"
+
+
 def test_a_padded_clip_is_as_long_as_the_narration_and_its_price_that_of_both(
     service: DidService, stage: Stage
 ) -> None:
@@ -391,6 +409,7 @@ CREDITS: dict[str, tuple[Any, bool, str]] = {
     "a plan": ({"credits": [{"remaining": 37.5, "plan_group": "deid-lite",
                              "expire_at": "2026-02-01T00:00:00.000Z"}],
                 "remaining": 37.5, "total": 40}, True, "37.5 credits left"),
+    "the last one": ({"remaining": 1, "total": 40}, True, "1 credit left"),
     "nothing left": ({"credits": [], "remaining": 0, "total": 0}, True, "no credits are left"),
     "nothing told": ({}, True, "no credits are left"),
     "nonsense": ({"credits": "many", "remaining": "3", "total": True}, True, "no credits"),

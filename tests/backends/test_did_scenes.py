@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -208,8 +208,11 @@ def test_what_is_refused_is_refused_once_paid_by_nobody_and_named(
     assert fault.get("kind", "") in entry.message and entry.advice
 
 
-def test_a_black_video_is_paid_and_only_fetched_again(service: DidService, studio: Studio) -> None:
-    service.clip = "black"
+@pytest.mark.parametrize("kind", ["black", "short"])
+def test_a_video_that_shows_too_little_is_paid_and_only_fetched_again(
+    kind: Literal["black", "short"], service: DidService, studio: Studio
+) -> None:
+    service.clip = kind
     first = studio.scene()
     assert (by_did(first), service.ledger.paid, service.ledger.count(RESULT)) == (False, [1], 2)
     service.clip = "moving"
