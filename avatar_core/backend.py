@@ -77,6 +77,10 @@ class Health:
     category: Category | None = None
 
 
+# The currency of prices in a service's own credits, as long as nobody has said what one costs.
+CREDITS = "CRD"
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """A price; costs add up within one currency only."""

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 API_URL = "https://api.d-id.com"
-CREDITS = "CRD"
 
 
 def _web_address(url: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from avatar_core.backend import Cost
-from backends.did.config import CREDITS, DidOptions
+from avatar_core.backend import CREDITS, Cost
+from backends.did.config import DidOptions
 
 SECONDS_A_CREDIT = 15
 # Sound rarely lasts a round number of seconds: 15.000000001 s are one credit, not two.

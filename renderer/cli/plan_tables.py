@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from avatar_core.backend import Cost
+from avatar_core.backend import CREDITS, Cost
 from renderer.cli.streams import printable
 from renderer.planning.plan import Alternative, Estimate, Plan, RungPlan, ScenePlan, Span
 from renderer.report.words import count, lasting, listed, price
@@ -44,9 +44,14 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def print_estimate(console: Console, estimate: Estimate) -> None:
-    """The sums, and a line for every loaded backend."""
+    """The sums, the scenes that cost something, and a line for every loaded backend."""
     for line in _sums(estimate.plan):
         console.print(printable(line))
+    if any(scene.costs or scene.unpriced for scene in estimate.plan.scenes):
+        notes = Notes()
+        console.print("What each scene costs:")
+        console.print(_price_table(estimate.plan, notes), soft_wrap=False)
+        notes.show(console)
     if estimate.plan.presented:
         notes = Notes()
         console.print("With one backend alone (--backend NAME):")
@@ -72,6 +77,21 @@ def _scene_table(plan: Plan, notes: Notes) -> Table:
             table.add_row(*map(printable, cells), style=None if rung.chosen else "dim")
         if plan.longest_chain > 1:
             table.add_section()
+    return table
+
+
+def _price_table(plan: Plan, notes: Notes) -> Table:
+    """The scenes that cost something, or may; a job that several share is the first one's."""
+    table = _table("Scene", "Length", "Backend", "Price")
+    for scene in plan.scenes:
+        rung = scene.chosen
+        if rung is None or not (scene.costs or scene.unpriced or rung.reason):
+            continue
+        told = _UNKNOWN if scene.unpriced else price(scene.costs)
+        if rung.reason:
+            told += f" {notes.number(f'{rung.backend}: {rung.reason}')}"
+        length = _length(scene.seconds, exact=scene.exact)
+        table.add_row(*map(printable, (scene.id, length, rung.backend, told)))
     return table
 
 
@@ -133,7 +153,8 @@ def _at_most(plan: Plan) -> str:
 
 
 def _amount(cost: Cost) -> str:
-    return price([cost]) if cost.amount else f"0 {cost.currency}"
+    unit = "credits" if cost.currency == CREDITS else cost.currency
+    return price([cost]) if cost.amount else f"0 {unit}"
 
 
 def _film_time(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from renderer.cli.streams import printable
-from renderer.report.words import listed
+from renderer.report.words import listed, price
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def show_result(
     if result.report is not None:
         console.print(f"Report: {printable(result.report)}")
     for cost in result.costs:
-        console.print(f"Cost: {cost.amount} {cost.currency}")
+        console.print(f"Cost: {price([cost])}")
     console.print(f"{result.seconds:.1f} s of film, made in {took:.1f} s.")
     console.print(f"The film is here: {printable(result.path)}", style="bold green")
 

@@ -27,6 +27,7 @@ def estimate_as_json(estimate: Estimate) -> dict[str, Any]:
     return {
         "event": "estimated",
         **_totals(estimate.plan),
+        "scenes": [_scene_price(scene) for scene in estimate.plan.scenes],
         "backends": [_alternative(one) for one in estimate.alternatives],
         "warnings": list(estimate.plan.warnings),
     }
@@ -71,6 +72,13 @@ def _scene(scene: ScenePlan) -> dict[str, Any]:
         "failure": scene.failure,
         "rungs": [_rung(rung) for rung in scene.rungs],
     }
+
+
+def _scene_price(scene: ScenePlan) -> dict[str, Any]:
+    """A scene in short, as in `avatar plan --json`."""
+    names = ("id", "seconds", "exact", "backend", "costs", "unpriced")
+    told = _scene(scene)
+    return {name: told[name] for name in names}
 
 
 def _rung(rung: RungPlan) -> dict[str, Any]:

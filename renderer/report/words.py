@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from avatar_core.backend import Cost
+from avatar_core.backend import CREDITS, Cost
 
 _MINUTE, _HOUR = 60, 3600
 _SHORT = 0.05
@@ -35,12 +35,16 @@ def place(seconds: float) -> str:
 
 
 def price(costs: Sequence[Cost]) -> str:
-    """``0.50 USD``, several currencies side by side, ``nothing``."""
+    """``0.50 USD``, ``3 credits``, several currencies side by side, ``nothing``."""
     return " + ".join(_amount(cost) for cost in costs if cost.amount) or "nothing"
 
 
 def _amount(cost: Cost) -> str:
     amount = cost.amount.normalize()
+    if cost.currency == CREDITS:
+        # A scene's share of a job that several make use of is no round number.
+        told = round(amount, 2).normalize() or amount
+        return f"{told:f} {'credit' if told == 1 else 'credits'}"
     shown = amount.quantize(_CENT) if amount == amount.quantize(_CENT) else amount
     return f"{shown:f} {cost.currency}"
 

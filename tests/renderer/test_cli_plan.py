@@ -128,7 +128,7 @@ def test_an_estimate_for_programs_is_one_object_too(here: Here, tmp_path: Path, 
     done = here("estimate", film.name, "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
     estimate = json.loads(done.stdout)
-    assert list(estimate) == ["event", *TOTALS, "backends", "warnings"]
+    assert list(estimate) == ["event", *TOTALS, "scenes", "backends", "warnings"]
     static = next(one for one in estimate["backends"] if one["backend"] == "static")
     assert list(static) == ("backend alone makes costs time uploads needs_network reason".split())
     assert (static["alone"], static["makes"], static["costs"]) == (True, 3, [])
@@ -180,9 +180,32 @@ def test_every_loaded_backend_is_compared(
     assert found["riddle"]["costs"] is None
     assert (found["absent"]["makes"], found["absent"]["uploads"]) == (0, None)
     assert "no_such_module" in found["absent"]["reason"]
+    scenes = json.loads(done.stdout)["scenes"]
+    assert [one["costs"] for one in scenes] == [[]] * 4
     table = avatar("estimate", film.name, cwd=tmp_path, env=paid).stdout
+    assert "What each scene costs" not in table, "nothing costs anything"
     assert "With one backend alone (--backend NAME):" in table
     assert all(name in table for name in found)
+
+
+def test_an_estimate_tells_the_price_of_each_scene_that_has_one(
+    paid: Mapping[str, str], tmp_path: Path, film: Path
+) -> None:
+    asked = ("estimate", film.name, "--backend", "cloud,riddle")
+    done = avatar(*asked, "--json", cwd=tmp_path, env=paid)
+    scenes = json.loads(done.stdout)["scenes"]
+    told = {one["id"]: (one["backend"], one["costs"], one["unpriced"]) for one in scenes}
+    price = [{"amount": 0.2, "currency": "USD"}]
+    assert told == {
+        "opening": ("cloud", price, False),
+        "price": ("cloud", price, False),
+        "long": ("static", [], False),
+        "end": (None, [], False),
+    }
+    _, _, table = avatar(*asked, cwd=tmp_path, env=paid).stdout.partition("What each scene costs:")
+    rows = [line for line in table.partition("With one")[0].splitlines() if "cloud" in line]
+    assert [row.split()[1] for row in rows] == ["opening", "price"]
+    assert all("0.20 USD" in row for row in rows)
 
 
 @pytest.mark.parametrize("command", ["plan", "estimate"])

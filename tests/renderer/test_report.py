@@ -15,7 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from avatar_core.backend import Cost
+from avatar_core.backend import CREDITS, Cost
 from avatar_core.errors import Category
 from avatar_core.secrets import MASK, remember
 from renderer.report.bars import ticks
@@ -413,6 +413,13 @@ def test_places_are_said_as_players_say_them(seconds: float, said: str) -> None:
 )  # fmt: skip
 def test_prices_lose_no_digit(amount: str, said: str) -> None:
     assert price([Cost(Decimal(amount))]) == said
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"), [("1", "1 credit"), ("40", "40 credits"), ("0.279999", "0.28 credits")]
+)
+def test_prices_in_a_service_s_own_credits_are_said_as_such(amount: str, said: str) -> None:
+    assert price([Cost(Decimal(amount), CREDITS)]) == said
 
 
 def test_names_are_listed_as_in_a_sentence() -> None:
