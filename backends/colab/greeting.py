@@ -20,6 +20,10 @@ from backends.colab.versions import PROTOCOL, difference, own_version, protocol_
 # The first servers, which stamp nothing and know one call.
 FIRST = 0
 _COPY = "Copy the line COLAB_API_URL=... that the server prints, whole, with what is before the @."
+_SILENT = (
+    "Look whether the notebook still runs and what its last cell says; if it does nothing, run the "
+    "server's cell again."
+)
 _UNSET = (
     "Run the notebook's server cell, copy the line COLAB_API_URL=... that it prints, and set it in "
     "the environment, in .env or as backends.colab.url. See docs/colab.md."
@@ -41,6 +45,16 @@ class Greeting:
 
 def greet(api: ColabApi, cancel: CancelToken | None = None) -> Greeting:
     """Ask who is there; raises `AvatarError` where it is no server of any kind."""
+    try:
+        return _greeting(api, cancel)
+    except AvatarError as failure:
+        if failure.category is Category.TIMEOUT:
+            # No scene was asked for yet, so a shorter one is no advice.
+            failure.advice = f"{_SILENT} {see('time-out')}"
+        raise
+
+
+def _greeting(api: ColabApi, cancel: CancelToken | None) -> Greeting:
     answer = api.health() if cancel is None else api.health(cancel=cancel)
     facts = _fields(answer)
     if answer.status == 200 and is_ours(answer):

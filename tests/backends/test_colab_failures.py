@@ -260,6 +260,16 @@ def test_a_server_that_never_answers_is_given_less_than_who_asks_would_wait() ->
     assert "docs/colab.md#time-out." in told.value.advice
 
 
+def test_a_check_without_an_answer_speaks_of_the_notebook_and_of_no_scene() -> None:
+    with serving() as server:
+        server.then(Answer(504, "gateway"))
+        with pytest.raises(AvatarError) as told:
+            backend_at(address(server.url)).check()
+    assert told.value.category is C.TIMEOUT
+    assert told.value.advice.startswith("Look whether the notebook still runs")
+    assert told.value.advice.endswith("See docs/colab.md#time-out.")
+
+
 # --- what becomes of a job -----------------------------------------------------------------
 
 

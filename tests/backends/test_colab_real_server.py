@@ -112,6 +112,13 @@ def test_a_wrong_or_missing_token_is_told_as_such(
     assert "docs/colab.md#wrong-token." in advice
 
 
+def test_https_to_a_server_without_it_is_told_at_once(running: Running) -> None:
+    with pytest.raises(AvatarError) as told:
+        backend_at(address(running.client.url, TOKEN).replace("http://", "https://")).check()
+    assert told.value.category is Category.CONNECTIVITY
+    assert told.value.advice.startswith("Write http:// instead of https://")
+
+
 def test_a_crash_of_the_enhancer_is_stepped_down_from(running: Running, tmp_path: Path) -> None:
     backend = backend_of(running, preprocess="full", enhancer="gfpgan")
     chain = FallbackChain([Rung.of(backend), Rung.of(StaticBackend())], policy=Policy())

@@ -158,6 +158,7 @@ def test_a_body_without_end_is_cut_off_at_the_limit(running: Running) -> None:
     "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1e9\r\n\r\n",
     "GET /health HTTP/1.1\r\nHost a\r\n\r\n",
     "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 without an end of line",
     "get /health HTTP/1.1\r\n\r\n",
     "GET /health HTTP/1.1\r\nX: " + "x" * 40_000 + "\r\n\r\n",
     "GET /health HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",

@@ -29,6 +29,8 @@ _UPLOADS = ("/v1/jobs", "/generate")
 # For what needs no body at all; a polite client may send `{}`.
 _SMALL_BODY = 4 << 10
 _HEAD_BYTES = 32 << 10
+# How a greeting of TLS begins (RFC 8446, 5.1): a handshake, version 3.x.
+_TLS = b"\x16\x03"
 _MAINTENANCE_SECONDS = 5.0
 _CODES = {413: "body_too_large", 431: "head_too_large", 501: "not_implemented"}
 
@@ -57,8 +59,14 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     service: Service
     error: Any
     _judged = False
+    _begun = False
 
     def received(self, data: bytes) -> int:
+        if not self._begun and data.startswith(_TLS):
+            # A client that was given https:// would wait for an end of line that never comes.
+            self._refuse(Refusal("bad_request"))
+            return len(data)
+        self._begun = True
         consumed = int(super().received(data))
         if self.error is not None:
             self._refuse(Refusal(_CODES.get(self.error.code, "bad_request")))
