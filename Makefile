@@ -35,7 +35,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive backends/colab/server backends/sadtalker
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive backends
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

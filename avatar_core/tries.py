@@ -159,8 +159,8 @@ class Tries:
     def _told(self, clip: AvatarClip, began: float) -> AvatarClip:
         lowered = _what_was_lowered(self._asked, self._request)
         if lowered:
-            why = f": {self._why_less}" if self._why_less else ""
-            self._said.append(f"Made by {self._rung} with {lowered}{why}")
+            why = self._why_less or "more than that failed in another scene"
+            self._said.append(f"Made by {self._rung} with {lowered}: {why}")
         # What the backend has to say of the clip belongs to its story.
         message = ". ".join(["delivered", *clip.warnings])
         self._note(None, message, began, self._payment.settle(clip.cost), self._step)
@@ -172,7 +172,8 @@ class Tries:
         step = self._step
         pause = self._plan(failure)
         cost = FREE if pause is not None else self._leave(failure)
-        said = self._take_left_there()
+        # What failed twice for one reason is told that once.
+        said = (self._take_left_there() or "").replace(f": {failure.message}", ".")
         message = f"{failure.message} {said}" if said else failure.message
         self._note(failure, message, began, cost, step)
         return pause

@@ -301,6 +301,16 @@ def test_a_stop_that_fails_is_told_and_hides_nothing(
     assert len(backend.cancels) == 1
 
 
+def test_a_stop_that_fails_for_the_same_reason_tells_it_once(tmp_path: Path) -> None:
+    clock, away = VirtualClock(), AvatarError(Category.CONNECTIVITY, "It is not there.")
+    gone = ordered(fail(away.category, away.message))
+    backend = did(gone, gone, clock=clock, cancel_fails=away)
+    outcome = Stage(tmp_path, backend, clock=clock, journal=Journal()).scene()
+    told = of(outcome, "did")[-1].message
+    assert told.startswith("It is not there. ") and told.count("It is not there") == 1
+    assert told.endswith(" Its remote job could not be stopped.")
+
+
 @pytest.mark.parametrize(
     ("step", "told"),
     [
