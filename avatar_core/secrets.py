@@ -85,7 +85,7 @@ def _masked_text(text: str) -> str:
     if not _carries_token(text):
         return MASK
     parts = urlsplit(text)
-    return f"{parts.scheme}://{parts.hostname}/{MASK}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{MASK}"
 
 
 def _tokens(address: str) -> list[str]:

@@ -122,8 +122,10 @@ def _readiness(greeting: Greeting, options: ColabOptions, service: str) -> Healt
         names = shown(", ".join(map(str, known)))
         advice = f"Choose one that it has: {names} (backends.colab.engine)."
         return Health(False, text, advice, details, category=Category.UNSUPPORTED)
+    state = [details[name] for name in ("gpu", "queue") if name in details]
+    told = f"ready: {'; '.join(state)}" if state else "ready"
     differs = version_warning(greeting)
-    return Health(True, f"ready. {differs}" if differs else "ready", None, details)
+    return Health(True, f"{told}. {differs}" if differs else told, None, details)
 
 
 def _details(greeting: Greeting) -> dict[str, str]:

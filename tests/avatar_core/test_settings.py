@@ -230,7 +230,7 @@ def test_a_file_in_another_encoding_is_said(tmp_path: Path, name: str) -> None:
 
 SECRETS = {
     "DID_API_KEY": "tops3cret",
-    "COLAB_API_URL": "https://user:tops3cret@x.example/",
+    "COLAB_API_URL": "https://user:tops3cret@x.example:8443/",
     "AVATAR_BACKENDS__ACME__AUTH_TOKEN": "tops3cret",
     "AVATAR_BACKENDS__ACME__ENDPOINT": "https://x.example/talk?k=tops3cret",
 }
@@ -242,6 +242,8 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     masked = loaded.settings.masked()["backends"]
     assert "tops3cret" not in str(masked)
     assert masked["acme"]["endpoint"] == "https://x.example/**********"
+    # Where it leads stays visible, its port too.
+    assert masked["colab"]["url"] == "https://x.example:8443/**********"
     assert isinstance(loaded.settings.backends["did"]["api_key"], SecretStr)
 
 

@@ -36,6 +36,7 @@ WARNING_PAGE = (
     "<!DOCTYPE html><html><head><title>ngrok</title></head><body>You are about to visit ... "
     "set the ngrok-skip-browser-warning header</body></html>"
 )
+READY = "ready: Tesla T4, 14000 MB free; 0 running, 0 waiting"
 CLOUDFLARE = "<html><title>Argo Tunnel error | x | Cloudflare</title>error code: 1033</html>"
 
 
@@ -228,7 +229,7 @@ def test_versions_that_differ_work_with_a_warning_on_what_to_do(
 
 def test_a_last_number_that_differs_is_nothing_to_tell() -> None:
     with serving(Service(health={"version": "0.1.99"})) as server:
-        assert backend_at(address(server.url)).check().message == "ready"
+        assert backend_at(address(server.url)).check().message == READY
 
 
 def test_a_healthy_server_tells_its_gpu_and_queue() -> None:
@@ -238,6 +239,7 @@ def test_a_healthy_server_tells_its_gpu_and_queue() -> None:
     assert health.ok
     assert health.details["gpu"] == "Tesla T4, 14000 MB free"
     assert health.details["queue"] == "0 running, 0 waiting"
+    assert health.message == READY
     assert request.headers["ngrok-skip-browser-warning"]
     assert request.headers["user-agent"].startswith("avatar-core/")
 

@@ -90,7 +90,7 @@ class TestColabWithOurServer(AvatarBackendContract):
 
 def test_the_server_says_who_it_is_and_what_it_can(running: Running) -> None:
     health = backend_of(running).check()
-    assert (health.ok, health.message) == (True, "ready")
+    assert (health.ok, health.message) == (True, "ready: 0 running, 0 waiting")
     assert health.details["engine"] == "sadtalker"
 
 
