@@ -87,6 +87,17 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
+def test_a_message_ends_before_its_advice_begins() -> None:
+    """They are shown one after the other."""
+    unfinished = [
+        f"{path.relative_to(ROOT)}:{line}: {end!r}"
+        for path in OURS
+        for line, end in _ends_of_messages(path)
+        if not end.endswith((".", "!", "?", "\n"))
+    ]
+    assert unfinished == []
+
+
 def test_no_two_test_files_share_a_name() -> None:
     # Without packages in tests/, two files of one name would hide each other.
     names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
@@ -130,6 +141,21 @@ def _lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         check=False,
     )
+
+
+def _ends_of_messages(path: Path) -> Iterator[tuple[int, str]]:
+    """The last written words of every failure's message that advice follows, by their line."""
+    places = {"InputError": 0, "EnvironmentFault": 0, "AvatarError": 1}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not any(k.arg == "advice" for k in node.keywords):
+            continue
+        place = places.get(getattr(node.func, "id", ""), len(node.args))
+        if place >= len(node.args):
+            continue
+        message = node.args[place]
+        end = message.values[-1] if isinstance(message, ast.JoinedStr) else message
+        if isinstance(end, ast.Constant) and isinstance(end.value, str):
+            yield node.lineno, end.value
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -31,7 +31,7 @@ class Token:
     def __init__(self, text: str) -> None:
         if not _WELL_FORMED.fullmatch(text):
             raise InputError(
-                "The token must be 16 to 200 letters, digits or . _ ~ -",
+                "The token must be 16 to 200 letters, digits and signs of . _ ~ - alone.",
                 advice="Leave it out, and the server makes a good one.",
             )
         self._secret = hide(text)

@@ -74,7 +74,7 @@ class Serving:
         root = options.root.expanduser().absolute()
         if not root.is_dir():
             raise InputError(
-                f"The folder of {engine.title} does not exist: {root}",
+                f"The folder of {engine.title} does not exist: {root}.",
                 advice="Install it there, or name its folder with --root.",
             )
         runner = EngineRunner(engine, root, str(options.python) if options.python else None)
