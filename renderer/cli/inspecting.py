@@ -105,7 +105,9 @@ def _value(settings: dict[str, Any], dotted: str) -> str:
 
 
 def _sentence(mark: str, message: str, advice: str | None) -> str:
-    text = " ".join(part for part in (message, advice) if part)
+    # A backend's own words, and an exception's, seldom end as a sentence does.
+    ends = "" if not message or not advice or message.endswith((".", "!", "?")) else "."
+    text = " ".join(part for part in (f"{message}{ends}", advice) if part)
     return printable(f"{mark}: {text}" if mark else text)
 
 

@@ -271,6 +271,13 @@ def test_the_doctor_says_in_a_sentence_what_is_wrong_with_an_address(
     assert TOKEN not in done.stdout + done.stderr
 
 
+def test_the_doctor_tells_an_old_server_in_sentences(tmp_path: Path) -> None:
+    with serving(Service(first=True)) as server:
+        env = {"COLAB_API_URL": server.url, "AVATAR_PLUGINS": "colab,static", "COLUMNS": "400"}
+        printed = avatar("doctor", cwd=tmp_path, env=env).stdout
+    assert "without token, queue or progress. A new notebook has all of them" in printed
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [(None, "COLAB_API_URL is not set."), ("https://host:port", "cannot be read"), ("", "ready")],
