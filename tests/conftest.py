@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 from hypothesis import settings
+
+from avatar_core import secrets
 
 # Tests run side by side: how long one example takes says more of the machine than of the code.
 settings.register_profile("avatar-core", deadline=None)
 settings.load_profile("avatar-core")
+
+# Hundreds of processes start here, and each would compile the whole program for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    # Each worker goes through whole files, whose fixtures are then made once, and whoever is done
+    # first takes over from the other.
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    # A process has few secrets and every text is searched for all of them; thousands of tests
+    # have thousands, which would take minutes, and mask innocent words in other tests.
+    before = set(secrets._known)
+    yield
+    secrets._known.intersection_update(before)

@@ -55,7 +55,6 @@ def text_png(folder: Path) -> None:
 
 def huge_png(folder: Path) -> None:
     """20,000 x 20,000 pixels that take little room on disk."""
-    Image.MAX_IMAGE_PIXELS = None
     Image.new("1", (20_000, 20_000)).save(folder / "huge.png")
 
 
@@ -267,7 +266,7 @@ def test_a_gigantic_picture_is_shown_or_refused_in_a_sentence(here: Here, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "name", ["a b", "it's", 'say "hi"', "tiếng Việt", "日本", "-dash", "a%20b", "a;b", "[x],y:z"]
+    "name", ["it's a b", 'say "hi";', "tiếng Việt 日本", "-dash%20", "[x],y:z"]
 )
 def test_file_names_may_be_anything_the_system_allows(
     name: str, here: Here, tmp_path: Path
@@ -340,13 +339,15 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(
 
 
 def test_ten_thousand_characters_of_narration_are_spoken(here: Here, tmp_path: Path) -> None:
-    sentence = "The quick brown fox jumps over the lazy dog near the river bank. "
-    film = good_film(text=(sentence * 160)[:10_000])
+    # Sound is what takes long, to be spoken and to be encoded: many letters, and little to hear.
+    sentence = "Though eight neighbours thought through straight nights, we weighed breadths. "
+    film = good_film(text=(sentence * 130)[:10_000])
     film["output"] = {"size": "64x64", "fps": 5, "quality": "draft"}
+    film["voice"] = {"engine": "espeak", "speed": 2}
     write_film(tmp_path, film)
     done = here("render", "film.yaml", "-o", "out.mp4", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["seconds"] > 300
+    assert json.loads(done.stdout.splitlines()[-1])["seconds"] > 120
 
 
 def test_text_beside_a_recording_is_its_caption(here: Here, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_talk_that_fails_for_a_person_is_told_without_the_person(
 def test_a_whole_render_leaves_none_of_them_in_what_it_prints_or_writes(tmp_path: Path) -> None:
     with DidService() as service:
         known = " ".join(marks(service))
-        service.fail("POST /talks", status=403, kind="PermissionError", description=known)
+        service.fail("POST /talks", status=400, kind="BadRequestError", description=known)
         service.fail("POST /talks", status=504, after_making=True, body={"message": known})
         # Not found again, so that the journal keeps the order.
         service.lifelike = False
