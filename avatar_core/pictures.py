@@ -36,11 +36,10 @@ class PictureInfo:
 
 
 def probe_picture(path: Path) -> PictureInfo:
-    """What the header says; decodes nothing. Raises `MediaError`."""
+    """What the file says of its picture. Raises `MediaError`."""
     with _opened(path) as picture:
         width, height = picture.size
-        # Of a TIFF the library gives the size as shown by itself.
-        if picture.format != "TIFF" and _orientation(picture) in _SIDEWAYS:
+        if _says_how_it_was_held(picture) and _orientation(picture) in _SIDEWAYS:
             width, height = height, width
         return PictureInfo(Size(width, height), picture.format or "", _has_alpha(picture))
 
@@ -165,6 +164,14 @@ def _from_float(picture: Image) -> Image:
     low, high = cast("tuple[float, float]", picture.getextrema())
     span = (high - low) or 1.0
     return picture.point(lambda v: v * (255 / span) + (-low * 255 / span)).convert("L")
+
+
+def _says_how_it_was_held(picture: Image) -> bool:
+    # Of a TIFF the library gives the size as shown by itself. A PNG may say it behind its pixels,
+    # and they are decoded to get there: never more of them than `load_picture` takes.
+    late = picture.format == "PNG" and "exif" not in picture.info
+    small = picture.size[0] * picture.size[1] <= MAX_PIXELS
+    return picture.format != "TIFF" and (small or not late)
 
 
 def _orientation(picture: Image) -> int:
