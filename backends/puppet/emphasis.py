@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backends.puppet.ipa import stress
+from backends.puppet.mono import mono_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def voice_of(audio: Path, frames: int, fps: float, phonemes: Sequence[TimedPhone
 
     Reads the file piece by piece. Raises `MediaError`.
     """
-    hops = _levels(_decibels(_energies(_samples(audio))))
+    hops = _levels(_decibels(_energies(mono_pieces(audio, _RATE))))
     level = _smooth(hops, _SYLLABLE_SECONDS)
     loud = _smooth((level > _SPEAKING).astype(np.float64), 0.25)
     speaking = np.clip(loud * 1.6 - 0.15, 0.0, 1.0)
@@ -59,29 +60,6 @@ def _at(places: NDArray[np.floating], hops: NDArray[np.floating]) -> NDArray[np.
     if not len(hops):
         return np.zeros_like(places)
     return np.asarray(np.interp(places, np.arange(len(hops)) + 0.5, hops, right=0.0))
-
-
-def _samples(audio: Path) -> Iterable[NDArray[np.float32]]:
-    """The sound as mono at `_RATE`, piece by piece; damaged packets are left out."""
-    import av
-
-    from avatar_core.media import open_media
-    from avatar_core.media_error import MediaError
-
-    with open_media(audio, "sound") as container:
-        if not container.streams.audio:
-            raise MediaError("The file has no sound in it.", file=audio)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=_RATE)
-        for packet in container.demux(audio=0):
-            try:
-                decoded = packet.decode()
-            except av.error.InvalidDataError:
-                continue
-            for frame in decoded:
-                for part in resampler.resample(frame):
-                    yield part.to_ndarray()[0]
-        for part in resampler.resample(None):
-            yield part.to_ndarray()[0]
 
 
 def _energies(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.floating]:

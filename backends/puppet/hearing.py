@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backends.puppet.mono import mono_pieces
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,7 +33,7 @@ def bands(audio: Path) -> NDArray[np.float64]:
 
     Reads any rate and any number of channels piece by piece. Raises `MediaError`.
     """
-    return bands_of(_pieces(audio))
+    return bands_of(mono_pieces(audio, RATE))
 
 
 def bands_of(pieces: Iterable[NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -69,29 +71,6 @@ def smoothed(values: NDArray[np.float64], hops: float) -> NDArray[np.float64]:
     if values.ndim == 1:
         return np.convolve(padded, kernel, "valid")
     return np.column_stack([np.convolve(column, kernel, "valid") for column in padded.T])
-
-
-def _pieces(audio: Path) -> Iterator[NDArray[np.float32]]:
-    """The sound as mono at `RATE`; damaged packets are left out."""
-    import av
-
-    from avatar_core.media import open_media
-    from avatar_core.media_error import MediaError
-
-    with open_media(audio, "sound") as container:
-        if not container.streams.audio:
-            raise MediaError("The file has no sound in it.", file=audio)
-        mono = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        for packet in container.demux(audio=0):
-            try:
-                decoded = packet.decode()
-            except av.error.InvalidDataError:
-                continue
-            for frame in decoded:
-                for part in mono.resample(frame):
-                    yield part.to_ndarray()[0]
-        for part in mono.resample(None):
-            yield part.to_ndarray()[0]
 
 
 def _blocks(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
