@@ -31,9 +31,13 @@ from backends.puppet.prepared import Prepared, prepare
 from renderer.speech.hibari import HibariEngine
 
 _PORTRAIT = Path(__file__).parent.parent / "renderer" / "demo" / "assets" / "presenter.png"
+# Half a minute: about what a presenter says in a film, for which the portrait is set up once.
 _TEXT = (
     "Hello! This clip is drawn on this computer, frame by frame, while the encoder works on those "
-    "before. The mouth follows every sound, the eyes blink, and the head is never quite still."
+    "before. The mouth follows every sound, the eyes blink, and the head is never quite still. "
+    "Nothing of it leaves the room: no picture, no voice and not a word. If a notebook far away "
+    "goes to sleep, or a cloud runs out of credit, somebody has to step in, and that is me. I may "
+    "be simple, but I am always here, I cost nothing, and I never ask for a better machine."
 )
 _SMALL, _LARGE = (Size(512, 512), 25), (Size(1080, 1080), 30)
 _FOCUS = PuppetOptions().focus
@@ -117,7 +121,7 @@ def megabytes(length: float) -> float:
 def main() -> NoReturn:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    rounds = 2 if parser.parse_args().quick else 4
+    rounds = 2 if parser.parse_args().quick else 3
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spoken = speak(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -63,10 +64,14 @@ def likeliest(picture: Image) -> Detection | None:
 def refined(picture: Image, face: Face) -> Face:
     """``face`` again, as the mean of several looks at it."""
     spot = spot_of(face)
-    seen = [
-        landmarks(picture, replace(spot, side=spot.side * scale, roll=spot.roll + turn), mirrored)
-        for scale, turn, mirrored in _VIEWS
-    ]
+
+    def look(view: tuple[float, float, bool]) -> Face:
+        scale, turn, mirrored = view
+        spot_seen = replace(spot, side=spot.side * scale, roll=spot.roll + turn)
+        return landmarks(picture, spot_seen, mirrored)
+
+    with ThreadPoolExecutor(2, "looking") as threads:
+        seen = list(threads.map(look, _VIEWS))
     points = np.stack([one.points for one in seen]).mean(axis=0)
     presence = float(np.mean([one.presence for one in seen]))
     return Face(points.astype(np.float32), presence)

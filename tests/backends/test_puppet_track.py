@@ -81,7 +81,7 @@ def test_nothing_pops_and_nothing_leaves_its_range(sounds: list[tuple[str, float
     assert steps[:, WIDE].max() < 0.75
     # Lips meet and part within two frames or more, as people's do.
     assert steps[:, PRESS].max() < 0.9
-    assert steps[:, TUCK].max() < 0.97
+    assert steps[:, TUCK].max() < 0.99
 
 
 @given(sequences)
