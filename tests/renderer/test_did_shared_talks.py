@@ -14,6 +14,7 @@ from avatar_core.errors import Category
 from avatar_core.testing import VirtualClock
 from renderer.result import RenderResult
 from renderer.script.models import VideoScript
+from support_did_behaviour import NEVER
 from support_did_films import be_a_user, by_did, film, render_did, rendering
 from support_did_service import DidService
 from support_films import write_tone
@@ -127,7 +128,7 @@ def test_two_processes_with_one_film_pay_its_talk_once(tmp_path: Path) -> None:
 
 
 def test_killed_after_the_order_the_next_run_fetches_the_shared_talk(tmp_path: Path) -> None:
-    with DidService() as service:
+    with DidService(rendering_seconds=NEVER) as service:
         env, script = be_a_user(service, tmp_path, 3)
         env["AVATAR_BACKENDS__DID__BATCH_SHORT_SCENES"] = "true"
         victims: list[subprocess.Popen[str]] = []
@@ -137,6 +138,7 @@ def test_killed_after_the_order_the_next_run_fetches_the_shared_talk(tmp_path: P
             process.communicate(timeout=120)
         assert process.returncode != 0 and service.ledger.paid == [1]
         service.heal()
+        service.rendering_seconds = 0
         result = shared(service, film(tmp_path, 3), tmp_path)
         assert (by_did(result), service.ledger.paid) == ([True] * 3, [1])
     assert untidy(tmp_path) == ([], [])
