@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -24,12 +26,18 @@ def demo() -> Film:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names in a wheel built from this checkout."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> set[str]:
+    """The names in that wheel."""
     with zipfile.ZipFile(built) as archive:
         return set(archive.namelist())
 
@@ -104,6 +112,22 @@ def test_the_wheel_carries_the_three_packages_and_nothing_else(wheel: set[str]) 
     tops = {name.partition("/")[0] for name in wheel}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= wheel
+
+
+def test_the_wheel_carries_the_documentation_and_shows_it(built: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        names = [n for n in archive.namelist() if n.startswith(("avatar_core/", "renderer/"))]
+        archive.extractall(tmp_path, names)
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert {path.name for path in (tmp_path / "renderer" / "docs").rglob("*")} == pages
+    ask = (
+        "from renderer import manual; print(manual.__file__); print(manual.found('colab#no-face'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", ask], cwd=tmp_path, env=environment, check=True,
+                          capture_output=True, encoding="utf-8").stdout  # fmt: skip
+    assert told.startswith(str(tmp_path))
+    assert "SadTalker found no face" in told
 
 
 def test_the_wheel_carries_its_licence(wheel: set[str]) -> None:

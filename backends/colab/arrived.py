@@ -8,8 +8,9 @@ from pathlib import Path
 from avatar_core.backend import AvatarClip, AvatarRequest
 from avatar_core.clip_check import TOLERANCE_SECONDS, TOLERANCE_SHARE
 from avatar_core.errors import AvatarError, Category
+from avatar_core.pages import see
 from backends.colab.api import Video
-from backends.colab.errors import linked, see
+from backends.colab.errors import linked
 
 
 def require_whole(path: Path, video: Video | None) -> None:
@@ -47,7 +48,7 @@ def clip_of(path: Path, request: AvatarRequest, backend: str) -> AvatarClip:
 def not_ours(message: str) -> AvatarError:
     """The video of somebody else's job came."""
     advice = "Old notebooks mix up their videos: write a new one with `avatar notebook`."
-    return AvatarError(Category.BAD_OUTPUT, message, advice=f"{advice} {see('wrong-video')}")
+    return AvatarError(Category.BAD_OUTPUT, message, advice=f"{advice} {see('colab#wrong-video')}")
 
 
 def digest(path: Path) -> str:

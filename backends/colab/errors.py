@@ -16,12 +16,13 @@ from avatar_core.http_answer import HttpAnswer
 from avatar_core.http_errors import hint_for, status_error
 from avatar_core.http_tables import CLASSES, STATUSES, Hint
 from avatar_core.http_text import shown
+from avatar_core.pages import COMMAND, see
 
 STAMP = "x-avatar-server"
 NO_SUCH_JOB = "no_such_job"
-PAGE = "docs/colab.md"
 _LONGEST = 400
-_ELSEWHERE = re.compile(r"\s*See docs/\S+$")
+# With the path that servers of older versions name.
+_ELSEWHERE = re.compile(rf"\s*See:? (docs/|{COMMAND} )\S+$")
 
 
 class ColabError(AvatarError):
@@ -38,11 +39,6 @@ def section_of(code: str, category: Category) -> str:
     return next(known, _SECTIONS[category])
 
 
-def see(section: str) -> str:
-    """Where to read on."""
-    return f"See {PAGE}#{section}."
-
-
 def _ngrok(
     section: str, codes: str, category: Category, says: str, advice: str, **more: Any
 ) -> Hint:
@@ -51,7 +47,7 @@ def _ngrok(
         rf"\bERR_NGROK_({codes})\b",
         category,
         says,
-        f"{advice} {see(section)}",
+        f"{advice} {see(f'colab#{section}')}",
         **more,
     )
 
@@ -87,19 +83,19 @@ HINTS: tuple[Hint, ...] = (
     _ngrok("tunnel-offline", r"\d+", Category.CONNECTIVITY, "is a tunnel that failed", _OFFLINE),
     Hint("ngrok: warning page without its code",
          r"ngrok-skip-browser-warning|you are about to visit", Category.UNSUPPORTED,
-         "shows the tunnel's warning page", f"{_HEADER} {see('interstitial')}", unanswered=False,
-         quotes=False),
+         "shows the tunnel's warning page", f"{_HEADER} {see('colab#interstitial')}",
+         unanswered=False, quotes=False),
     Hint("localtunnel: password page", r"tunnel password|bypass-tunnel-reminder",
          Category.UNSUPPORTED, "shows the tunnel's password page",
-         f"Use ngrok or cloudflared in its place. {see('interstitial')}", unanswered=False,
+         f"Use ngrok or cloudflared in its place. {see('colab#interstitial')}", unanswered=False,
          quotes=False),
     Hint("Cloudflare: tunnel closed",
          r"\berror(_code)?\W{0,8}(code\W{0,3})?1033\b|(argo|cloudflare) tunnel error",
          Category.CONNECTIVITY, "is a tunnel that is offline", f"{_OFFLINE} "
-         f"{see('tunnel-offline')}", unanswered=False),
+         f"{see('colab#tunnel-offline')}", unanswered=False),
     Hint("Cloudflare: nothing behind the tunnel",
          r"unable to reach the origin service", Category.CONNECTIVITY,
-         "is a tunnel behind which no server runs", f"{_CELL} {see('server-not-running')}"),
+         "is a tunnel behind which no server runs", f"{_CELL} {see('colab#server-not-running')}"),
 )  # fmt: skip
 
 # Where to read on about what only has a category.
@@ -142,10 +138,10 @@ _CODES: tuple[tuple[str, str], ...] = (
 
 def linked(failure: AvatarError) -> AvatarError:
     """``failure`` with a next step that says where to read on."""
-    if PAGE not in failure.advice:
+    if COMMAND not in failure.advice:
         refused = failure.category is Category.CONNECTIVITY and "refused" in failure.message
         section = "server-not-running" if refused else _SECTIONS[failure.category]
-        failure.advice = f"{failure.advice} {see(section)}"
+        failure.advice = f"{failure.advice} {see(f'colab#{section}')}"
     return failure
 
 
@@ -165,7 +161,7 @@ def answer_error(service: str, answer: HttpAnswer, *, now: float, order: bool) -
     return AvatarError(
         Category.UNSUPPORTED,
         f"{service} is not an avatar server: its answer (HTTP {answer.status}) lacks the stamp.",
-        advice=f"{_NOTEBOOK} {see('not-our-server')}",
+        advice=f"{_NOTEBOOK} {see('colab#not-our-server')}",
         status=answer.status,
     )
 
@@ -225,4 +221,4 @@ def _advice(told: Mapping[str, Any], code: str, category: Category) -> str:
     said = shown(str(told.get("advice") or ""), _LONGEST)
     # An engine's own page is for who runs it; the one for who asks it names that in its turn.
     said = _ELSEWHERE.sub("", said) or ADVICE[category]
-    return f"{said} {see(section_of(code, category))}"
+    return f"{said} {see(f'colab#{section_of(code, category)}')}"

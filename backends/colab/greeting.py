@@ -12,9 +12,10 @@ from avatar_core.cancel import CancelToken
 from avatar_core.errors import AvatarError, Category
 from avatar_core.http_answer import HttpAnswer
 from avatar_core.http_text import shown
+from avatar_core.pages import see
 from backends.colab.api import ColabApi
 from backends.colab.config import ColabOptions
-from backends.colab.errors import STAMP, is_ours, see
+from backends.colab.errors import STAMP, is_ours
 from backends.colab.versions import PROTOCOL, difference, own_version, protocol_difference
 
 # The first servers, which stamp nothing and know one call.
@@ -25,8 +26,9 @@ _SILENT = (
     "server's cell again."
 )
 _UNSET = (
-    "Run the notebook's server cell, copy the line COLAB_API_URL=... that it prints, and set it in "
-    "the environment, in .env or as backends.colab.url. See docs/colab.md."
+    "Run the notebook on Colab (`avatar notebook` writes it) and copy the line COLAB_API_URL=... "
+    "that its cell 5 prints into a file .env in the folder where you run avatar. "
+    f"{see('colab#set-up-in-ten-minutes')}"
 )
 
 
@@ -50,7 +52,7 @@ def greet(api: ColabApi, cancel: CancelToken | None = None) -> Greeting:
     except AvatarError as failure:
         if failure.category is Category.TIMEOUT:
             # No scene was asked for yet, so a shorter one is no advice.
-            failure.advice = f"{_SILENT} {see('time-out')}"
+            failure.advice = f"{_SILENT} {see('colab#time-out')}"
         raise
 
 
@@ -69,11 +71,12 @@ def health_of(greeting: Greeting, options: ColabOptions, service: str) -> Health
     """What a greeting means for whoever wants a clip made with ``options``."""
     if greeting.is_first:
         text = "ready: an old server, without token, queue or progress"
-        advice = f"A new notebook has all of them: `avatar notebook`. {see('versions-differ')}"
+        advice = "A new notebook has all of them: `avatar notebook`. "
+        advice += see("colab#versions-differ")
         return Health(True, text, advice, {"server": "the first protocol"})
     if greeting.protocol != PROTOCOL:
         text = f"{service} speaks protocol {greeting.protocol}, this side {PROTOCOL}."
-        advice = f"{protocol_difference(greeting.protocol)} {see('versions-differ')}"
+        advice = f"{protocol_difference(greeting.protocol)} {see('colab#versions-differ')}"
         return Health(False, text, advice, category=Category.UNSUPPORTED)
     return _token_trouble(greeting, options, service) or _readiness(greeting, options, service)
 
@@ -92,7 +95,7 @@ def failure_of(health: Health) -> AvatarError:
 def version_warning(greeting: Greeting) -> str | None:
     """A sentence where the two sides should not be trusted to understand each other."""
     differs = None if greeting.is_first else difference(greeting.version, own_version())
-    return f"{differs} {see('versions-differ')}" if differs else None
+    return f"{differs} {see('colab#versions-differ')}" if differs else None
 
 
 def _token_trouble(greeting: Greeting, options: ColabOptions, service: str) -> Health | None:
@@ -102,7 +105,7 @@ def _token_trouble(greeting: Greeting, options: ColabOptions, service: str) -> H
     given = bool(options.token.get_secret_value())
     text = "did not accept the token" if given else "wants a token, and the address has none"
     return Health(
-        False, f"{service} {text}.", f"{_COPY} {see('wrong-token')}", category=Category.AUTH
+        False, f"{service} {text}.", f"{_COPY} {see('colab#wrong-token')}", category=Category.AUTH
     )
 
 
@@ -111,11 +114,9 @@ def _readiness(greeting: Greeting, options: ColabOptions, service: str) -> Healt
     if not facts.get("ready"):
         problem = shown(str(facts.get("problem") or "It is not ready"), 300).rstrip(".")
         advice = shown(str(facts.get("advice") or "Look at what it printed."), 400)
-        section = "no-gpu" if "gpu" in problem.lower() else "missing-weights"
+        advice += " " + see(f"colab#{'no-gpu' if 'gpu' in problem.lower() else 'missing-weights'}")
         text = f"{service} cannot work: {problem}."
-        return Health(
-            False, text, f"{advice} {see(section)}", details, category=Category.UNSUPPORTED
-        )
+        return Health(False, text, advice, details, category=Category.UNSUPPORTED)
     known = facts.get("engines")
     if isinstance(known, list) and options.engine not in known:
         text = f"{service} has no engine {options.engine!r}."

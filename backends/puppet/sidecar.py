@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from avatar_core.errors import InputError
 from avatar_core.media_error import require_file
 from avatar_core.nearest import did_you_mean
+from avatar_core.pages import see
 from avatar_core.validation import Fault, first_fault
 
 SUFFIX = ".landmarks.json"
 # A person writes a dozen points; what is larger than this is another kind of file.
 _MOST_BYTES = 100_000
-_PAGE = 'See docs/puppet.md, "Declaring a face by hand".'
+_PAGE = see("puppet#declaring-a-face-by-hand")
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Point = tuple[Number, Number]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Capabilities, Health, Job
 from avatar_core.errors import AvatarError, Category
+from avatar_core.pages import see
 from backends.sadtalker.config import SadTalkerConfig
 from backends.sadtalker.engine import EngineNews, EngineTask
 from backends.sadtalker.gpu import gpus
@@ -17,7 +18,7 @@ from backends.sadtalker.runner import EngineRunner, RunLimits
 from backends.sadtalker.sadtalker import SADTALKER
 
 _NO_ROOT = "Set backends.sadtalker.root to the folder that holds its inference.py."
-_SET_UP = "See docs/sadtalker.md for how it is installed."
+_SET_UP = see("sadtalker#installing-sadtalker")
 _NO_GPU = (
     "Use a machine with an NVIDIA GPU, or the colab backend; backends.sadtalker.gpu = -1 uses the "
     "processor, which takes minutes for a second of video."

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from avatar_core.errors import Category
 from avatar_core.http_text import shown
+from avatar_core.pages import see
 from avatar_core.process_errors import process_error
 from backends.sadtalker.engine import Engine, EngineFailure, Fault
 from backends.sadtalker.watch import Ended
 
-PAGE = "docs/sadtalker.md"
 CRASHED = "crashed"
 
 
@@ -21,7 +21,7 @@ def failure_of(fault: Fault, tail: Sequence[str] = (), status: int | None = None
         fault.code,
         fault.category,
         fault.says,
-        advice=f"{fault.advice} See {PAGE}#{fault.code}.",
+        advice=f"{fault.advice} {see(f'sadtalker#{fault.code}')}",
         status=status,
         log_tail=tuple(tail),
     )
@@ -45,7 +45,7 @@ def diagnosed(engine: Engine, ended: Ended, hidden: Sequence[Path] = ()) -> Engi
         CRASHED,
         error.category,
         shown(error.message),
-        advice=f"{error.advice} See {PAGE}#{CRASHED}.",
+        advice=f"{error.advice} {see(f'sadtalker#{CRASHED}')}",
         status=status,
         log_tail=tuple(tail),
     )
@@ -53,5 +53,5 @@ def diagnosed(engine: Engine, ended: Ended, hidden: Sequence[Path] = ()) -> Engi
 
 def refused(code: str, message: str, advice: str | None) -> EngineFailure:
     """An input that cannot be used, found before anything was started."""
-    told = f"{advice or 'Use another file.'} See {PAGE}#{code}."
+    told = f"{advice or 'Use another file.'} {see(f'sadtalker#{code}')}"
     return EngineFailure(code, Category.INVALID_INPUT, message, advice=told)

@@ -9,7 +9,7 @@ from avatar_core.errors import Category
 from backends.sadtalker.engine import Fault, Loop
 
 _AGAIN = "Run the set-up of the weights again: it fetches what is missing or has the wrong size."
-_REPAIR = "Set its Python environment up again, with the versions that docs/sadtalker.md lists."
+_REPAIR = "Set its Python environment up again, with exactly the versions of the set-up."
 _SMALLER = "Use size 256, a smaller batch_size or no enhancer, or close what else uses the GPU."
 _PHOTO = "Use a photo of one person, from the front, with the whole face clearly visible."
 _NO_ENHANCER = "Render without an enhancer, or with the other one."
@@ -109,7 +109,7 @@ FAULTS: tuple[Fault, ...] = (
         r"float division by zero|ZeroDivisionError",
         Category.UNSUPPORTED,
         "SadTalker does not know one of the options it was called with.",
-        "Install the version that docs/sadtalker.md names.",
+        "Install SadTalker again, at the commit that the set-up names.",
     ),
     Fault(
         "weights_damaged",

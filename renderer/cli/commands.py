@@ -47,7 +47,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the built-in commands in the order in which a newcomer meets them."""
-    for command in (demo, render, plan, estimate, check, init, schema, backends, doctor):
+    for command in (demo, render, plan, estimate, check, init, schema, backends, doctor, docs):
         app.command()(command)
 
 
@@ -184,6 +184,20 @@ def doctor(config: Config = None, json: AsJson = False) -> None:
     from renderer.cli.inspecting import show_diagnosis
 
     raise typer.Exit(show_diagnosis(config, as_json=json))
+
+
+def docs(
+    page: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PAGE[#SECTION]", help="A page, or one section of it.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Show the documentation: the list of pages, one page, or one section of it."""
+    from renderer.cli import reading
+
+    reading.show_pages() if page is None else reading.show_page(page)
 
 
 def _render(order: Order, as_lines: bool) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from avatar_core.errors import InputError
 from avatar_core.nearest import nearest
+from avatar_core.pages import see
 from renderer.script.models import VideoScript
 from renderer.script.syntax import key_path
 
@@ -145,7 +146,7 @@ def _wrong_kind(expected: str, value: Any) -> tuple[str, str]:
         return found, f"Write [{value[:40]}]."
     if "number" in expected and isinstance(value, str):
         return found, "Write the number without quotes or unit."
-    return found, "See docs/script.md for an example."
+    return found, see("script")
 
 
 def _kind_of(value: Any) -> str:

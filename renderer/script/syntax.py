@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from avatar_core.errors import InputError
+from avatar_core.pages import see
 from renderer.script.yaml_mistakes import syntax_mistake
 
 # An alias may stand for much and be used often: what counts is the size after all are replaced.
@@ -75,7 +76,7 @@ def parse_json(text: str, file: Path | None = None) -> Parsed:
         raise InputError(
             "values are nested too deeply." if deep else f"this is not JSON: {failure}.",
             file=file,
-            advice="Compare it with docs/script.md.",
+            advice=f"Compare it with an example. {see('script')}",
         ) from failure
     # A tab inside a JSON string is always written \t, so every real one is mere indentation.
     return Parsed(data, parse_yaml(text.replace("\t", " "), file).lines)

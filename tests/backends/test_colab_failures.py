@@ -169,7 +169,7 @@ def test_a_render_that_meets_it_is_told_the_same(name: str, tmp_path: Path) -> N
 def judged(failure: AvatarError, case: Case, server: ScriptedServer) -> None:
     assert failure.category is case.category, failure.message
     assert case.words in failure.message
-    assert f"docs/colab.md#{case.section}." in failure.advice
+    assert f"avatar docs colab#{case.section}" in failure.advice
     assert failure.retry_after == case.retry_after
     assert failure.message.count("\n") == 0
     assert f"Colab (127.0.0.1:{server.port})" in failure.message
@@ -223,7 +223,7 @@ def test_versions_that_differ_work_with_a_warning_on_what_to_do(
         backend.check()
     assert health.ok
     assert f"The server has version {version}" in health.message
-    assert todo in health.message and "docs/colab.md#versions-differ." in health.message
+    assert todo in health.message and "avatar docs colab#versions-differ" in health.message
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
@@ -259,7 +259,7 @@ def test_a_server_that_never_answers_is_given_less_than_who_asks_would_wait() ->
         with pytest.raises(AvatarError) as told:
             api.health(seconds=0.2)
     assert told.value.category is C.TIMEOUT
-    assert "docs/colab.md#time-out." in told.value.advice
+    assert "avatar docs colab#time-out" in told.value.advice
 
 
 def test_a_check_without_an_answer_speaks_of_the_notebook_and_of_no_scene() -> None:
@@ -269,7 +269,7 @@ def test_a_check_without_an_answer_speaks_of_the_notebook_and_of_no_scene() -> N
             backend_at(address(server.url)).check()
     assert told.value.category is C.TIMEOUT
     assert told.value.advice.startswith("Look whether the notebook still runs")
-    assert told.value.advice.endswith("See docs/colab.md#time-out.")
+    assert told.value.advice.endswith("See: avatar docs colab#time-out")
 
 
 # --- what becomes of a job -----------------------------------------------------------------
@@ -294,7 +294,7 @@ def test_a_job_that_failed_is_told_as_the_server_tells_it(
     with serving(Service(polls=0, outcomes=[error])) as server:
         failure = failure_of(backend_at(address(server.url)), tmp_path)
     assert failure.category is category
-    assert f"docs/colab.md#{section}." in failure.advice
+    assert f"avatar docs colab#{section}" in failure.advice
     assert failure.message.startswith(error.get("message", "Colab"))
 
 
@@ -362,7 +362,7 @@ def test_an_old_server_s_text_becomes_a_category_and_a_sentence(
         failure = failure_of(backend_at(server.url), tmp_path)
     assert failure.category is category, failure.message
     assert words in failure.message
-    assert f"docs/colab.md#{section}." in failure.advice
+    assert f"avatar docs colab#{section}" in failure.advice
     assert "inference.py" not in failure.message
 
 
@@ -376,7 +376,7 @@ def test_every_refusal_of_the_server_and_fault_of_the_engine_has_a_section_to_re
 
 def test_every_section_that_advice_names_is_on_the_page() -> None:
     hints = (*errors.HINTS, *v0_errors.FIRST_HINTS)
-    named = set(re.findall(r"docs/colab\.md#([\w-]+)", " ".join(h.advice or "" for h in hints)))
+    named = set(re.findall(r"avatar docs colab#([\w-]+)", " ".join(h.advice or "" for h in hints)))
     named |= set(errors._SECTIONS.values()) | {section for _, section in errors._CODES}
     named |= {"versions-differ"}
     assert named - headings() == set()

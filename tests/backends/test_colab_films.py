@@ -155,7 +155,7 @@ def test_no_face_is_the_next_rung_s_turn_at_once(
     assert (scene.backend, scene.degraded) == ("static", True)
     (entry,) = of_colab(scene)
     assert (entry.category, entry.message) == (C.INVALID_INPUT, "No face was found in the picture.")
-    assert "docs/colab.md#no-face." in (entry.advice or "")
+    assert "avatar docs colab#no-face" in (entry.advice or "")
     assert len(service.jobs) == 1
     assert "Avatar failed, using static scene s1" in caplog.messages
 
@@ -267,7 +267,7 @@ def test_the_doctor_says_in_a_sentence_what_is_wrong_with_an_address(
     (found,) = [one for one in json.loads(done.stdout)["findings"] if one["name"] == "colab"]
     assert found["state"] == "warning"
     assert "is a tunnel that is offline" in found["message"]
-    assert found["advice"].endswith("See docs/colab.md#tunnel-offline.")
+    assert found["advice"].endswith("See: avatar docs colab#tunnel-offline")
     assert TOKEN not in done.stdout + done.stderr
 
 

@@ -431,7 +431,7 @@ def test_the_video_of_an_earlier_job_is_known_by_its_length(tmp_path: Path) -> N
         failure = client.fail()
         assert failure.category is C.BAD_OUTPUT
         assert "lasts 3.00 s and the narration 1.00 s" in failure.message
-        assert "docs/colab.md#wrong-video." in failure.advice
+        assert "avatar docs colab#wrong-video" in failure.advice
         assert client.make().duration == 1.0
 
 

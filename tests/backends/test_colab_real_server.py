@@ -109,7 +109,7 @@ def test_a_wrong_or_missing_token_is_told_as_such(
         said, category, advice = failure.message, failure.category, failure.advice
     assert category is Category.AUTH
     assert words in said or "did not accept the token" in said
-    assert "docs/colab.md#wrong-token." in advice
+    assert "avatar docs colab#wrong-token" in advice
 
 
 def test_https_to_a_server_without_it_is_told_at_once(running: Running) -> None:

@@ -242,4 +242,4 @@ def _read(name: str) -> tuple[Ended, list[EngineNews]]:
 
 def _assert_told_well(failure: EngineFailure) -> None:
     assert failure.message.endswith(".") and "/content" not in failure.message
-    assert failure.advice.endswith(f"See docs/sadtalker.md#{failure.code}.")
+    assert failure.advice.endswith(f"See: avatar docs sadtalker#{failure.code}")

@@ -104,7 +104,7 @@ def test_every_refusal_has_a_next_step_and_is_in_the_documentation() -> None:
     for code, kind in KINDS.items():
         assert Refusal(code).body()["error"]["category"] in {c.value for c in Category}
         assert kind.message.endswith(".")
-        assert kind.advice.endswith(".") or "docs/" in kind.advice
+        assert kind.advice.endswith(".") or "See: avatar docs " in kind.advice
         assert f"| `{code}` | {kind.status} |" in page, code
 
 
@@ -120,7 +120,7 @@ def test_every_limit_is_in_the_documentation_with_its_default() -> None:
 def test_every_section_that_ngrok_s_advice_names_exists() -> None:
     titles = re.findall(r"^#+ (.+)$", read("docs/colab.md"), flags=re.M)
     sections = {title.lower().replace(" ", "-") for title in titles}
-    named = {m for c in COMPLAINTS.values() for m in re.findall(r"colab\.md#([\w-]+)", c.advice)}
+    named = {m for c in COMPLAINTS.values() for m in re.findall(r"docs colab#([\w-]+)", c.advice)}
     assert named
     assert named <= sections
 

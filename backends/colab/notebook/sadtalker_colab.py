@@ -176,8 +176,7 @@ notebook.look_for_token()
 # ## While it runs
 #
 # Run the next cell to see what the server is doing and what went wrong last; with `FOLLOW` it goes
-# on until you stop it. Help for every message
-# is in the page *A free GPU: the Colab notebook* (`docs/colab.md`) of avatar-core.
+# on until you stop it. For help with a message, type on your own computer: `avatar docs colab`
 
 # %% news
 FOLLOW = False  # @param {type:"boolean"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from avatar_core.errors import AvatarError, Category
 from avatar_core.http_text import shown
+from avatar_core.pages import see
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Complaint:
 _DASHBOARD = "https://dashboard.ngrok.com/get-started/your-authtoken"
 _NEW_TOKEN = (
     f"Copy the token from {_DASHBOARD} into Colab's Secrets (the key at the left) as "
-    "NGROK_AUTHTOKEN, or set that environment variable. See docs/colab.md#ngrok-token"
+    f"NGROK_AUTHTOKEN, or set that environment variable. {see('colab#ngrok-token')}"
 )
 _TOKEN = Complaint(Category.AUTH, "does not accept the token", _NEW_TOKEN)
 _NO_TOKEN = Complaint(Category.AUTH, "wants a token of a verified account", _NEW_TOKEN)
@@ -52,7 +53,7 @@ _ADDRESS = Complaint(
 )  # fmt: skip
 _USED_UP = Complaint(
     Category.QUOTA, "says that this month's free use is over",
-    "Use --tunnel cloudflared, or wait for the next month. See docs/colab.md#quota",
+    f"Use --tunnel cloudflared, or wait for the next month. {see('colab#quota')}",
 )  # fmt: skip
 
 COMPLAINTS: dict[int, Complaint] = {

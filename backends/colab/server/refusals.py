@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avatar_core.errors import Category
+from avatar_core.pages import see
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Kind:
 
 _INPUT, _AUTH, _SERVER = Category.INVALID_INPUT, Category.AUTH, Category.SERVER
 _COPY = "Copy the line COLAB_API_URL=... that the server printed, whole, with what is before the @."
-_CLIENT = "Use the client of the same version: see docs/serve.md for the protocol."
+_CLIENT = f"Use the client of the same version. {see('serve#the-protocol')}"
 _LESS = "Use a smaller picture or a shorter narration; GET /health tells the limits."
 
 KINDS: dict[str, Kind] = {

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from avatar_core.errors import AvatarError, EnvironmentFault, InputError
 from avatar_core.extras import install_advice
+from avatar_core.pages import see
 from backends.colab.server.access import Token, forget_token, kept_token
 from backends.colab.server.limits import Limits
 from backends.colab.server.records import JobRecord
@@ -237,7 +238,7 @@ def _greeting(serving: Serving, options: ServeOptions) -> Iterator[str]:
     if options.tunnel == "none" and options.host not in _LOOPBACK:
         yield (
             "This address is not encrypted: whoever can listen on the network can read the token. "
-            "See docs/serve.md."
+            f"{see('serve#security-of-a-public-tunnel')}"
         )
     yield "Copy this line to where you render. It holds the token: do not publish it."
     yield "Ctrl-C stops the server."

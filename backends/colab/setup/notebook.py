@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec
 from pydantic import BaseModel, ValidationError
 
 from avatar_core.errors import AvatarError, Cancelled, EnvironmentFault, InputError
+from avatar_core.pages import COMMAND
 from avatar_core.validation import first_fault
 from backends.colab.server.serving import ServeOptions
 from backends.colab.setup.environment import Environment
@@ -29,7 +30,7 @@ from backends.sadtalker.runner import EngineRunner
 P = ParamSpec("P")
 
 _ENGINE = "sadtalker"
-_HELP = "Help for every message: docs/colab.md of avatar-core, by what you see."
+_HELP = f"Help for every message is on your computer: {COMMAND} colab"
 
 
 def _plainly(
