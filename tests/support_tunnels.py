@@ -64,7 +64,7 @@ say("info", "tunnel session started", obj="tunnels.session")
 server.serve_forever()
 """
 _CLOUDFLARED = """
-import json, os, sys, time
+import json, os, subprocess, sys, time
 from pathlib import Path
 
 here = Path(__file__).parent
@@ -83,16 +83,25 @@ if does == "refuse":
           "dial tcp", file=sys.stderr)
     sys.exit(1)
 if does == "silence":
-    time.sleep(60)
+    time.sleep(600)
+if does == "leave a child" and count:
+    (here / "second").touch()
+    while not (here / "left").exists():
+        time.sleep(0.01)
+    time.sleep(0.2)
 say("|  Your quick Tunnel has been created! Visit it at (it may take some time):  |")
 say(f"|  https://{'second' if count else 'four-quick-brown'}-words.trycloudflare.com  |")
 if does == "flood":
     for _ in range(20_000):
         say("x" * 100)
     (here / "flooded").touch()
-if does == "break" and not count:
+if does == "leave a child" and not count:
+    code = ("import sys, time; from pathlib import Path\\nwhile not Path(sys.argv[1]).exists():"
+            " time.sleep(0.01)\\nPath(sys.argv[2]).touch()")
+    subprocess.Popen([sys.executable, "-c", code, str(here / "second"), str(here / "left")])
+if does in ("break", "leave a child") and not count:
     sys.exit(1)
-time.sleep(60)
+time.sleep(600)
 """
 
 

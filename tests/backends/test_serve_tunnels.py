@@ -114,7 +114,7 @@ def test_a_cloudflared_without_address_is_told_and_ended(
     tmp_path: Path, does: str, wanted: str
 ) -> None:
     tunnel = CloudflaredTunnel(support_tunnels.cloudflared(tmp_path, does),
-                               seconds=20 if does == "refuse" else 0.7)  # fmt: skip
+                               seconds=60 if does == "refuse" else 0.7)  # fmt: skip
     with pytest.raises(AvatarError, match=wanted) as caught:
         tunnel.open(1)
     assert caught.value.category is Category.CONNECTIVITY
@@ -129,6 +129,21 @@ def test_a_cloudflared_that_broke_is_opened_again_at_its_new_address(tmp_path: P
         ended = threading.Event()
         while tunnel.alive():
             ended.wait(0.01)
+        assert tunnel.open(1) != first
+    finally:
+        tunnel.close()
+
+
+@posix
+def test_what_is_left_of_an_earlier_cloudflared_is_not_taken_for_the_end_of_the_next(
+    tmp_path: Path,
+) -> None:
+    # A child of the first program keeps its pipe open, and ends while the second one starts.
+    tunnel = CloudflaredTunnel(support_tunnels.cloudflared(tmp_path, "leave a child"))
+    try:
+        first = tunnel.open(1)
+        while tunnel.alive():
+            threading.Event().wait(0.01)
         assert tunnel.open(1) != first
     finally:
         tunnel.close()

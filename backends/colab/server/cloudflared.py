@@ -29,24 +29,17 @@ class CloudflaredTunnel:
         self._program = program
         self._seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
-        self._printed: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._told = threading.Event()
-        self._address: str | None = None
 
     def open(self, port: int) -> str:
         self.close()
-        self._told.clear()
-        self._address = None
         self._process = self._started(port)
-        threading.Thread(
-            target=self._read, args=(self._process,), name="cloudflared", daemon=True
-        ).start()
-        self._told.wait(self._seconds)
-        if self._address is None:
+        run = _Run(self._process)
+        run.told.wait(self._seconds)
+        if run.address is None:
             ended = self._process.poll() is not None
             self.close()
-            raise self._failure(ended)
-        return self._address
+            raise self._failure(ended, run.last_line())
+        return run.address
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -80,20 +73,34 @@ class CloudflaredTunnel:
                 f"The program cloudflared cannot be run: {failure.strerror}.", advice=_GET
             ) from failure
 
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
+    def _failure(self, ended: bool, last: str) -> AvatarError:
+        what = "ended" if ended else f"told no address within {self._seconds:g} s"
+        told = f": {shown(last, 300)}" if last else ""
+        return AvatarError(Category.CONNECTIVITY, f"cloudflared {what}{told}.", advice=_AGAIN)
+
+
+class _Run:
+    """What one run of the program prints. ``told`` is set when there is an ``address``, and when
+    there will be none; each run has its own, as an earlier one may be heard to the end late."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.told = threading.Event()
+        self.address: str | None = None
+        self._process = process
+        self._printed: deque[str] = deque(maxlen=_TAIL_LINES)
+        threading.Thread(target=self._read, name="cloudflared", daemon=True).start()
+
+    def last_line(self) -> str:
+        return next((line for line in reversed(list(self._printed)) if line), "")
+
+    def _read(self) -> None:
         """To its end: a pipe that nobody empties would stop the tunnel."""
-        for line in process.stderr or ():
+        for line in self._process.stderr or ():
             text = line.decode("utf-8", "replace").strip()
             self._printed.append(text)
             found = _ADDRESS.search(text)
-            if found and not self._told.is_set():
-                self._address = found[0]
-                self._told.set()
-        process.wait()
-        self._told.set()
-
-    def _failure(self, ended: bool) -> AvatarError:
-        what = "ended" if ended else f"told no address within {self._seconds:g} s"
-        last = next((line for line in reversed(self._printed) if line), "")
-        told = f": {shown(last, 300)}" if last else ""
-        return AvatarError(Category.CONNECTIVITY, f"cloudflared {what}{told}.", advice=_AGAIN)
+            if found and self.address is None:
+                self.address = found[0]
+                self.told.set()
+        self._process.wait()
+        self.told.set()
