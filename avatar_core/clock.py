@@ -73,8 +73,8 @@ class SystemClock:
     ) -> T:
         if seconds is None:
             return work()
-        task = _Task(work)
         end, stopping = self() + seconds, None
+        task = _Task(work)
         while not task.done.wait(min(_POLL_SECONDS, max(0.0, end - self()))):
             now = self()
             if cancel is not None and cancel.cancelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from avatar_core.backend import AvatarClip, AvatarRequest, Size
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import FallbackChain, Outcome, Rung, TrailEntry
-from avatar_core.clock import Clock
+from avatar_core.clock import Clock, SystemClock
 from avatar_core.journal import Journal
 from avatar_core.policy.settings import PolicySettings
 from avatar_core.policy.state import Policy
@@ -23,13 +24,35 @@ GIVEN: dict[str, dict[str, Any]] = {
     "deadline": {"attempt": 120, "scene": 600, "reserve": 10, "check": 5},
     "breaker": {"failures": 3, "cool_down": 15, "max_cool_down": 600},
 }
+# By the computer's clock, limits that no test is about leave a machine time to stand still.
+PATIENT: dict[str, dict[str, Any]] = {
+    "deadline": {"attempt": 500, "check": 300},
+    "breaker": {"cool_down": 600},
+}
+
+
+class LeapingClock(SystemClock):
+    """The computer's clock, set on by ``leap`` seconds as soon as a test says so: then the time
+    is up that it says is up, however slow the machine."""
+
+    def __init__(self, leap: float) -> None:
+        super().__init__()
+        self.leap = leap
+        self.time_is_up = threading.Event()
+
+    def __call__(self) -> float:
+        return super().__call__() + (self.leap if self.time_is_up.is_set() else 0.0)
 
 
 def policy_of(
     clock: Clock | None = None, *, journal: Journal | None = None, seed: int = 0, **settings: Any
 ) -> Policy:
     """``settings`` are tables by their names: ``retry={"attempts": 1}``."""
-    tables = {name: {**table, **settings.pop(name, {})} for name, table in GIVEN.items()}
+    patient = PATIENT if isinstance(clock, SystemClock) else {}
+    tables = {
+        name: {**table, **patient.get(name, {}), **settings.pop(name, {})}
+        for name, table in GIVEN.items()
+    }
     return Policy(
         PolicySettings.model_validate({**tables, **settings}),
         clock=clock or VirtualClock(),

@@ -7,7 +7,7 @@ import copy
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from avatar_core.clip_check import validate_clip
 from avatar_core.errors import AvatarError, Cancelled
 from avatar_core.testing.contract_base import ContractBase, Listener
 
-# How long two requests wait for each other to get into each other's way, in seconds.
-_MEET_SECONDS = 0.5
+# How long two requests wait for each other to get into each other's way, in seconds: a busy machine
+# may start the second one late, and the wait ends as soon as one of them has ended.
+_MEET_SECONDS = 20.0
 # A backend that reports no progress is cancelled this long after it began.
 _CANCEL_AFTER_SECONDS = 0.1
 
@@ -93,12 +94,15 @@ class ClipContract(ContractBase):
                 self._request(backend, folder / "inputs", seconds)
                 for folder, seconds in zip(folders, lengths, strict=True)
             ]
-            meet = _meeting(at_once)
-            listeners = [Listener(on_news=meet) for _ in requests]
+            barrier = threading.Barrier(at_once)
+            listeners = [Listener(on_news=lambda: _meet(barrier)) for _ in requests]
 
             def seconds_made(number: int) -> float:
                 job = listeners[number].job(folders[number] / "job")
-                return _seconds(self._made(backend, requests[number], job))
+                try:
+                    return _seconds(self._made(backend, requests[number], job))
+                finally:
+                    barrier.abort()
 
             with ThreadPoolExecutor(at_once) as pool:
                 made = list(pool.map(seconds_made, range(2)))
@@ -139,17 +143,11 @@ class ClipContract(ContractBase):
             )
 
 
-def _meeting(parties: int) -> Callable[[], None]:
-    """What makes as many threads wait for each other, once, at the first news from their jobs."""
-    barrier = threading.Barrier(parties)
-
-    def meet() -> None:
-        # It breaks where one of them never reports: nobody waits a second time.
-        with contextlib.suppress(threading.BrokenBarrierError):
-            barrier.wait(_MEET_SECONDS)
-            barrier.abort()
-
-    return meet
+def _meet(barrier: threading.Barrier) -> None:
+    """Wait for the others at the first news from their jobs, and never a second time."""
+    with contextlib.suppress(threading.BrokenBarrierError):
+        barrier.wait(_MEET_SECONDS)
+        barrier.abort()
 
 
 @contextlib.contextmanager

@@ -441,7 +441,7 @@ def test_at_most_one_trial_is_under_way_whatever_the_number_of_threads(tmp_path:
     # Without shared memory of health, only the breaker is left to keep it to one.
     stage = Stage(tmp_path, backend, clock=clock, breaker={"failures": 1})
     for _ in range(3):
-        barrier = threading.Barrier(8, timeout=10)
+        barrier = threading.Barrier(8, timeout=60)
 
         def scene(number: int, barrier: threading.Barrier = barrier) -> str:
             barrier.wait()

@@ -22,7 +22,7 @@ ENDLESS = ["-v", "error", "-re", "-f", "lavfi", "-i", "color=size=16x16", "-f", 
 PROGRAM = f"from avatar_core.ffmpeg import run_ffmpeg; run_ffmpeg({ENDLESS!r})"
 
 
-def until(condition: object, seconds: float = 10.0) -> bool:
+def until(condition: object, seconds: float = 60.0) -> bool:
     """Whether ``condition()`` came true in time."""
     end, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < end:

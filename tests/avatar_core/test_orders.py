@@ -148,7 +148,7 @@ def test_each_job_is_stopped_once_whoever_asks() -> None:
     order = order_of()
     order.placed()
     order.named("job-1")
-    barrier = threading.Barrier(8, timeout=10)
+    barrier = threading.Barrier(8, timeout=60)
 
     def ask(name: str | None) -> str | None:
         barrier.wait()

@@ -122,7 +122,7 @@ def test_the_trial_is_one_for_any_number_of_threads() -> None:
         clock = VirtualClock()
         breaker = opened(clock)
         clock.advance(15)
-        barrier = threading.Barrier(8, timeout=10)
+        barrier = threading.Barrier(8, timeout=60)
 
         def admit(_: int, breaker: Breaker = breaker, barrier: Any = barrier) -> Admission:
             barrier.wait()
@@ -270,7 +270,7 @@ def test_one_call_tells_all_scenes_what_no_other_call_could_change(
 
     did = ScriptedBackend("did", story, capabilities=REMOTE)
     stage = Stage(tmp_path, did, clock=SystemClock())
-    barrier = threading.Barrier(threads, timeout=10)
+    barrier = threading.Barrier(threads, timeout=60)
 
     def scene(number: int) -> str:
         if number < threads:

@@ -75,7 +75,7 @@ def test_what_costs_no_more_than_its_estimate_never_overspends(
 
 def test_threads_never_overspend_between_them() -> None:
     budget = Budget(BudgetSettings(max_cost=Decimal(10)))
-    barrier = threading.Barrier(8, timeout=10)
+    barrier = threading.Barrier(8, timeout=60)
     bought: list[Decimal] = []
     overspent: list[Decimal] = []
 

@@ -73,7 +73,7 @@ def test_one_attempt_is_one_call_and_the_step_is_for_the_scenes_to_come(tmp_path
 
 
 def test_two_scenes_that_fail_at_the_same_level_take_one_step(tmp_path: Path) -> None:
-    both_at_work = threading.Barrier(2, timeout=10)
+    both_at_work = threading.Barrier(2, timeout=60)
 
     def story(turn: Turn) -> AvatarClip:
         if turn.ambition == "full":
@@ -93,7 +93,7 @@ def test_a_scene_that_waited_for_its_turn_does_not_repeat_the_crash_either(tmp_p
     waiting = threading.Event()
 
     def story(turn: Turn) -> AvatarClip:
-        waiting.wait(10)
+        waiting.wait(60)
         if turn.ambition == "full":
             raise AvatarError(Category.SERVER, "the enhancer crashed")
         return deliver()(turn)

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avatar_core.backend import AvatarClip
 from avatar_core.cancel import CancelToken
 from avatar_core.clock import SystemClock
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.policy.retry import Backoff
 from avatar_core.policy.settings import PolicySettings, RetrySettings
 from avatar_core.testing import ScriptedBackend, VirtualClock, by_ambition, crash, deliver, fail
+from avatar_core.testing.steps import Turn
 from support_policy import Stage, calls, of, spans
 
 
@@ -127,10 +129,14 @@ def test_a_pause_that_is_no_number_is_as_none(tmp_path: Path, asked: Any) -> Non
 
 def test_without_any_limit_a_pause_of_centuries_is_still_no_crash(tmp_path: Path) -> None:
     token = CancelToken()
-    did = ScriptedBackend("did", fail(Category.RATE_LIMIT, retry_after=1e300))
+
+    def story(turn: Turn) -> AvatarClip:
+        threading.Timer(0.05, token.cancel).start()
+        return fail(Category.RATE_LIMIT, retry_after=1e300)(turn)
+
+    did = ScriptedBackend("did", story)
     stage = Stage(tmp_path, did, clock=SystemClock(), deadline={"scene": None})
     stage.policy.health.require("did", did)
-    threading.Timer(0.05, token.cancel).start()
     with pytest.raises(Cancelled):
         stage.scene(cancel=token)
     assert calls(did) == 1

