@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,7 +131,25 @@ def test_a_part_of_another_video_is_not_sent(client: Client) -> None:
     assert client("GET", path, headers={**part, "If-Range": tag}).status_code == 206
     assert client("GET", path, headers={**part, "If-Range": '"another"'}).status_code == 200
     assert client("GET", path, headers={"If-None-Match": tag}).status_code == 304
-    assert client("GET", path, headers={"Range": "bytes=9999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize("asked, status", [
+    ("bytes=9999999-", 416), ("bytes=-0", 416),
+    # What is not understood is left unheard: the whole video comes.
+    ("bytes=0-1,5-6", 200), ("bytes=5-2", 200), ("bytes=abc", 200), ("bytes=", 200),
+    ("bytes=--1", 200), ("seconds=0-1", 200), ("bytes=-99999999", 200),
+    ("bytes=0-" + "9" * 50, 200),
+    ("bytes=0-99999999", 206), ("Bytes=-99999", 200), ("bytes=\u0661-2", 200),
+])  # fmt: skip
+def test_only_one_part_within_the_video_is_a_part(client: Client, asked: str, status: int) -> None:
+    job = client.ended(client.submit("in parts").json()["id"])
+    length = job["video"]["bytes"]
+    answer = client("GET", f"/v1/jobs/{job['id']}/video", headers={"Range": asked.encode()})
+    assert answer.status_code == status
+    if status == 416:
+        assert (code(answer), answer.headers["Content-Range"]) == ("bad_range", f"bytes */{length}")
+    else:
+        assert len(answer.content) == length
 
 
 def test_a_long_poll_ends_when_the_stage_changes(held: Running) -> None:
@@ -277,6 +296,17 @@ def test_a_video_that_somebody_deleted_is_gone_and_made_anew(
     running.service.shelf.video(job).unlink()
     assert code(client("GET", f"/v1/jobs/{job}/video")) == "video_gone"
     assert client.submit("swept").status_code == 202
+
+
+def test_a_job_s_folder_that_somebody_removed_is_told_as_gone(
+    client: Client, running: Running
+) -> None:
+    job = client.ended(client.submit("removed").json()["id"])["id"]
+    shutil.rmtree(running.service.shelf.video(job).parent)
+    for _ in range(2):
+        assert code(client("GET", f"/v1/jobs/{job}/video")) == "video_gone"
+        assert client("DELETE", f"/v1/jobs/{job}").status_code == 200
+    assert client.submit("removed").status_code == 202
 
 
 def test_faces_and_voices_are_deleted_when_the_job_ends(client: Client, running: Running) -> None:

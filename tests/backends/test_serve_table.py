@@ -29,13 +29,22 @@ TROUBLE = Trouble(
 VIDEO = Video(bytes=5, sha256="0" * 64, duration=1.0, width=64, height=64, fps=10)
 
 
+class SetClock(VirtualClock):
+    """One whose time of day somebody sets: ``off`` is by how many seconds."""
+
+    off = 0.0
+
+    def wall(self) -> float:
+        return super().wall() + self.off
+
+
 class Desk:
     """A table with its shelf and clock; `restart` is what a server that died leaves to the next."""
 
     def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
         self.folder = folder
         self.limits = limits
-        self.clock = VirtualClock()
+        self.clock = SetClock()
         self.shelf = Shelf(folder)
         self.table = JobTable(self.shelf, limits, self.clock)
         self.running: JobRecord | None = None
@@ -272,6 +281,82 @@ def test_a_failure_that_cannot_be_written_down_is_told_all_the_same(desk: Desk) 
     desk.table.fail(job, TROUBLE)
     assert desk.table.get(job).error == TROUBLE
     assert desk.table.wait(job, 60).state == "failed"
+
+
+def test_a_video_is_deleted_though_nothing_can_be_written(desk: Desk) -> None:
+    """On a full disk, deleting is what makes room: by a client, or because its time is over."""
+    asked, old, other = (desk.submit(content=name)[0].id for name in "abc")
+    for job in (asked, old, other):
+        desk.take()
+        desk.finish(job)
+    jam(desk, asked)
+    jam(desk, old)
+    assert desk.table.cancel(asked).video is None
+    desk.clock.advance(LIMITS.keep_seconds)
+    desk.table.sweep()
+    for job in (asked, old, other):
+        assert desk.table.get(job).video is None
+        assert not desk.shelf.video(job).exists()
+
+
+def test_a_waiting_job_is_cancelled_though_nothing_can_be_written(desk: Desk) -> None:
+    job = desk.submit()[0].id
+    jam(desk, job)
+    assert desk.table.cancel(job).state == "cancelled"
+    assert desk.table.counts() == (0, 0)
+    assert files_of(desk, job) == {"job.json", "job.part"}
+
+
+def test_a_job_whose_folder_somebody_removed_keeps_no_other_waiting(desk: Desk) -> None:
+    lost, next_one = desk.submit("lost")[0].id, desk.submit("next")[0].id
+    shutil.rmtree(desk.folder / "jobs" / lost)
+    assert desk.take().id == next_one
+    told = desk.table.get(lost)
+    assert told.state == "failed"
+    assert told.error is not None
+    assert (told.error.code, told.error.retryable) == ("job_lost", True)
+    assert desk.submit("lost")[1] is True
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "done"])
+def test_a_job_whose_folder_somebody_removed_can_be_cancelled(desk: Desk, state: str) -> None:
+    job = desk.submit()[0].id
+    if state != "queued":
+        desk.take()
+    if state == "done":
+        desk.finish(job)
+    shutil.rmtree(desk.folder / "jobs" / job)
+    for _ in range(2):
+        told = desk.table.cancel(job)
+        assert told.ended
+        assert told.video is None
+    if state == "running":
+        desk.release(job)
+    assert desk.table.counts() == (0, 0)
+
+
+def test_a_server_with_a_full_disk_starts_all_the_same(desk: Desk) -> None:
+    ran = desk.submit()[0].id
+    desk.take()
+    jam(desk, ran)
+    desk.restart()
+    assert desk.table.get(ran).state == "queued"
+
+
+@pytest.mark.parametrize("jump", [-90_000.0, 90_000.0])
+def test_a_clock_that_is_set_meanwhile_spoils_no_estimate(desk: Desk, jump: float) -> None:
+    job = desk.submit()[0].id
+    desk.take()
+    desk.clock.off = jump
+    desk.finish(job)
+    assert desk.table.view(job)["seconds"] >= 0
+    assert 5 <= desk.table.pause() <= 600
+    for number in range(20):
+        again = desk.submit(content=str(number))[0].id
+        desk.take()
+        desk.clock.advance(30)
+        desk.finish(again)
+    assert desk.table.pause() == pytest.approx(30, abs=5)
 
 
 class Life(RuleBasedStateMachine):

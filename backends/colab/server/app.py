@@ -7,14 +7,15 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, Response, request, send_file
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 
-from avatar_core.errors import DiskFull
+from avatar_core.errors import NO_ROOM, DiskFull
 from backends.colab.server.intake import idempotency_key, json_object
 from backends.colab.server.records import JobRecord, key_hash
 from backends.colab.server.refusals import Refusal
 from backends.colab.server.service import Service
+from backends.colab.server.videos import send_video
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +91,16 @@ def _http_refused(failure: HTTPException) -> Any:
         return failure.response
     if status >= 500:
         return _fault(failure)
-    return _refused(Refusal(_CODES.get(status, "bad_request")))
+    body, status, headers = _refused(Refusal(_CODES.get(status, "bad_request")))
+    if isinstance(failure, RequestedRangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{failure.length}"
+    return body, status, headers
 
 
 def _fault(failure: Exception) -> Any:
+    if isinstance(failure, OSError) and failure.errno in NO_ROOM:
+        # Where the form is read, large files go through the folder of temporary ones.
+        return _refused(Refusal("no_room"))
     log.exception("a request met a fault", exc_info=failure)
     return _refused(Refusal("internal_error"))
 
@@ -151,21 +158,6 @@ def _submitted(service: Service) -> tuple[JobRecord, bool]:
     given = options.model_dump(mode="json")
     with service.intake.received(request.files, name, given, hashed) as order:
         return service.table.submit(order)
-
-
-def send_video(service: Service, record: JobRecord) -> Response:
-    """A finished video, or the part of it that a Range asks for."""
-    if record.state != "done":
-        raise Refusal("not_done", f"The job has no video: it is {record.state}.")
-    path = service.shelf.video(record.id)
-    if record.video is not None and not path.is_file():
-        # Somebody deleted it from outside; from now on the same order makes it anew.
-        record = service.table.cancel(record.id)
-    if record.video is None:
-        raise Refusal("video_gone")
-    return send_file(
-        path, mimetype="video/mp4", conditional=True, etag=record.video.sha256, max_age=0
-    )
 
 
 @contextlib.contextmanager

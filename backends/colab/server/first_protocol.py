@@ -16,6 +16,7 @@ from backends.colab.server.intake import json_object
 from backends.colab.server.records import JobRecord, key_hash
 from backends.colab.server.refusals import Refusal
 from backends.colab.server.service import Service
+from backends.colab.server.videos import send_video
 
 _TAIL_LINES = 40
 
@@ -30,8 +31,6 @@ def add_generate(app: Flask, service: Service) -> None:
         except (Refusal, DiskFull) as failure:
             return _refused(failure)
         if record.state == "done":
-            from backends.colab.server.app import send_video
-
             return send_video(service, record)
         return _failed(service, record)
 

@@ -76,10 +76,13 @@ class JobRecord(_Kept):
         """Whether the same order again is this job; what failed or is gone is made anew."""
         return not self.ended or (self.state == "done" and self.video is not None)
 
+    def seconds(self, now: float) -> float | None:
+        """How long it was or is at work; never less than nothing, as clocks are set."""
+        end = self.finished_at if self.ended else now
+        return max(0.0, round(end - self.started_at, 3)) if self.started_at and end else None
+
     def view(self, position: int | None, now: float) -> dict[str, Any]:
         """The job as the protocol tells it."""
-        end = self.finished_at if self.ended else now
-        spent = round(end - self.started_at, 3) if self.started_at and end else None
         return {
             "id": self.id,
             "state": self.state,
@@ -91,7 +94,7 @@ class JobRecord(_Kept):
             "created_at": _iso(self.created_at),
             "started_at": _iso(self.started_at),
             "finished_at": _iso(self.finished_at),
-            "seconds": spent,
+            "seconds": self.seconds(now),
             "error": self.error.model_dump(mode="json") if self.error else None,
             "video": self.video.model_dump(mode="json") if self.video else None,
             "warnings": list(self.warnings),

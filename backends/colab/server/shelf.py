@@ -96,6 +96,10 @@ class Shelf:
         place = self._place(record.id)
         return place / record.image, place / record.audio
 
+    def holds(self, record: JobRecord) -> bool:
+        """Whether the picture and the sound are there."""
+        return all(path.is_file() for path in self.input(record))
+
     def work(self, job: str) -> Path:
         """An empty folder for the engine."""
         folder = self._place(job) / _WORK
@@ -119,7 +123,8 @@ class Shelf:
         """Delete what an ended job does not need any more: faces and voices first of all."""
         place = self._place(record.id)
         for path in (*self.input(record), place / "video.part"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         shutil.rmtree(place / _WORK, ignore_errors=True)
 
     def drop_video(self, job: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import threading
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,13 @@ _DIED = Trouble(
     category=Category.SERVER,
     message="The server died while it worked on this, more than once.",
     advice="Use easier options or a shorter narration: the machine's memory may be too small.",
+    retryable=True,
+)
+_LOST = Trouble(
+    code="job_lost",
+    category=Category.SERVER,
+    message="The job's files are gone from the server's folder.",
+    advice="Send the picture and sound again; let no other program clean the server's folder.",
     retryable=True,
 )
 
@@ -52,7 +61,8 @@ log = logging.getLogger(__name__)
 
 
 class JobTable:
-    """Every change is on disk before it is told; safe to use from any thread.
+    """Every change is on disk before it is told; safe to use from any thread. Only an end is told
+    also where it cannot be written, as on a full disk: a client would wait for ever.
 
     What an earlier server left is taken up: ended jobs as they are, queued ones into the queue,
     and one that ran is begun again at the queue's head, until it was begun ``limits.runs``
@@ -161,7 +171,7 @@ class JobTable:
     def take(self) -> tuple[JobRecord, threading.Event] | None:
         """The next job, now running, and what is set when it should stop; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing)
+            self._changed.wait_for(lambda: self._next() or self._closing)
             if self._closing:
                 return None
             record = self._jobs[self._queue[0]]
@@ -191,27 +201,17 @@ class JobTable:
             if record.state != "running":
                 return
             self._shelf.keep_video(job, made)
-            self._end(record, state="done", video=video, warnings=warnings, percent=100.0,
-                      message="Done.")  # fmt: skip
-            if record.started_at is not None:
-                # The mean leans towards the latest jobs.
-                self._usual += (self._clock.wall() - record.started_at - self._usual) / 4
+            ended = self._end(record, state="done", video=video, warnings=warnings, percent=100.0,
+                              message="Done.")  # fmt: skip
+            # The mean leans towards the latest jobs, and believes no clock that was set meanwhile.
+            spent = min(ended.seconds(self._clock.wall()) or 0.0, _LATEST)
+            self._usual += (spent - self._usual) / 4
 
     def fail(self, job: str, error: Trouble) -> None:
         with self._changed:
             record = self._jobs[job]
-            if record.state != "running":
-                return
-            try:
+            if record.state == "running":
                 self._end(record, state="failed", error=error, message=error.message)
-            except OSError:
-                # Told all the same: the client would wait for ever.
-                log.exception("the failure of job %s could not be written down", job)
-                self._put(record.model_copy(update={
-                    "state": "failed", "error": error, "message": error.message,
-                    "finished_at": self._clock.wall(),
-                }))  # fmt: skip
-                self._changed.notify_all()
 
     def release(self, job: str) -> None:
         """The worker has let go of a job; one that was only interrupted waits for the next
@@ -257,7 +257,7 @@ class JobTable:
         elif record.state == "running" and record.runs >= self._limits.runs:
             self._shelf.tidy(self._end(record, state="failed", error=_DIED, message=_DIED.message))
         elif record.state == "running":
-            self._change(record, state="queued", stage=None, percent=0.0, started_at=None)
+            self._settle(record, None, state="queued", stage=None, percent=0.0, started_at=None)
             self._queue.appendleft(record.id)
         else:
             self._queue.append(record.id)
@@ -291,16 +291,44 @@ class JobTable:
         self._changed.notify_all()
         return changed
 
+    def _next(self) -> bool:
+        """Whether a job waits; one whose files somebody has removed would be in the way."""
+        while self._queue and not self._shelf.holds(self._jobs[self._queue[0]]):
+            lost = self._jobs[self._queue.popleft()]
+            self._end(lost, state="failed", error=_LOST, message=_LOST.message)
+        return bool(self._queue)
+
     def _end(self, record: JobRecord, **fields: Any) -> JobRecord:
-        ended = self._change(record, finished_at=self._clock.wall(), **fields)
-        if record.id not in self._cancel:
+        # The engine may still read what belongs to a job that runs.
+        idle = record.id not in self._cancel
+        free = functools.partial(self._shelf.tidy, record) if idle else None
+        ended = self._settle(record, free, finished_at=self._clock.wall(), **fields)
+        if idle:
             self._shelf.tidy(ended)
         return ended
 
     def _drop(self, record: JobRecord) -> None:
         if record.video is not None:
-            self._change(record, video=None, message="The video was deleted.")
-            self._shelf.drop_video(record.id)
+            free = functools.partial(self._shelf.drop_video, record.id)
+            self._settle(record, free, video=None, message="The video was deleted.")
+            free()
+
+    def _settle(
+        self, record: JobRecord, free: Callable[[], None] | None, **fields: Any
+    ) -> JobRecord:
+        """As `_change`, for what is so whether it can be written or not; ``free`` makes room."""
+        try:
+            return self._change(record, **fields)
+        except OSError:
+            if free is not None:
+                free()
+        try:
+            return self._change(record, **fields)
+        except OSError as failure:
+            log.warning("job %s cannot be written down: %s", record.id, failure.strerror)
+            self._put(settled := record.model_copy(update=fields))
+            self._changed.notify_all()
+            return settled
 
     def _forget(self, record: JobRecord) -> None:
         del self._jobs[record.id]

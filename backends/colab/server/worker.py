@@ -20,7 +20,7 @@ from avatar_core.errors import (
 from backends.colab.server.bench import Bench
 from backends.colab.server.records import JobRecord, Trouble, Video
 from backends.colab.server.scrubbing import Scrubber
-from backends.colab.server.shelf import Shelf
+from backends.colab.server.shelf import Shelf, room
 from backends.colab.server.table import JobTable
 from backends.sadtalker.engine import EngineFailure, EngineNews, EngineResult, EngineTask
 
@@ -84,8 +84,8 @@ class Worker:
         while True:
             try:
                 return self._table.take()
-            except OSError:
-                log.exception("the next job could not be begun")
+            except OSError as failure:
+                log.warning("the next job cannot be begun yet: %s", failure.strerror)
                 if self._stop.wait(_AGAIN_SECONDS):
                     return None
 
@@ -98,8 +98,9 @@ class Worker:
 
     def _do(self, record: JobRecord, cancel: threading.Event) -> None:
         try:
-            result = self._run(record, cancel)
-            self._table.finish(record.id, result.video, _video(result), result.warnings)
+            with room():
+                result = self._run(record, cancel)
+                self._table.finish(record.id, result.video, _video(result), result.warnings)
         except Cancelled:
             return
         except Exception as failure:
