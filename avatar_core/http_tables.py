@@ -93,7 +93,8 @@ STATUSES: dict[int, Meaning] = {
     500: Meaning(Category.SERVER, "failed on its side", unanswered=True),
     501: Meaning(Category.UNSUPPORTED, "cannot do this", _ADDRESS),
     502: Meaning(Category.SERVER, "gave its gateway no proper answer", unanswered=True),
-    # With a Retry-After it was turned away at the door, see `http_errors.status_error`.
+    # RFC 9110 (15.6.4) leaves open who says so and when: a gateway may after the service has taken
+    # the order. With a Retry-After it was turned away at the door, see `http_errors.status_error`.
     503: Meaning(Category.SERVER, "is overloaded or being maintained", _OVERLOAD, unanswered=True),
     504: Meaning(Category.TIMEOUT, "did not answer its gateway in time", unanswered=True),
     505: Meaning(Category.UNSUPPORTED, "does not speak this version of HTTP", _ADDRESS),
@@ -200,6 +201,18 @@ HINTS: tuple[Hint, ...] = (
         Category.CONNECTIVITY,
         "is a tunnel that got no answer",
         _BEHIND,
+    ),
+    # Envoy and Istio, HAProxy, Traefik: they handed the request to nobody.
+    Hint(
+        "gateway: nobody behind it",
+        r"no healthy upstream|no server is available to handle this request|"
+        r"\bno available server\b|upstream connect error.{0,80}reset reason: "
+        r"(remote connection failure|(local )?connection failure|overflow)",
+        Category.CONNECTIVITY,
+        "is a gateway with nobody behind it",
+        _OVERLOAD,
+        statuses={503},
+        unanswered=False,
     ),
     Hint(
         "AWS: no such path",

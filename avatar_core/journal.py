@@ -17,7 +17,8 @@ class JobRecord:
     ``key`` is the rung's for the request, ``reference`` what was sent along with the order.
     ``ordered`` means that no answer has come (``remote_id`` is None), ``cancelled`` that it was
     asked to stop. ``cost`` is the price expected, ``at`` seconds since 1970. ``told`` means that
-    the trail of an earlier render has named the cost.
+    the trail of an earlier render has named the cost. ``bad`` counts the renders in which what the
+    job made was fetched and was no good, ``flaw`` says what was wrong with it.
     """
 
     key: str
@@ -29,6 +30,18 @@ class JobRecord:
     cost: Cost = FREE
     scene: str = ""
     told: bool = False
+    bad: int = 0
+    flaw: str = ""
+
+
+# A download may break; what is no good in a second render, too, is no good.
+_MOST_BAD = 2
+
+
+def flaw_of(record: JobRecord) -> str | None:
+    """What is wrong with what a job made, where there is no hope that it comes out better when it
+    is fetched once more."""
+    return record.flaw if record.bad >= _MOST_BAD else None
 
 
 class Journal(Protocol):

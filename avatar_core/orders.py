@@ -11,7 +11,7 @@ from dataclasses import replace
 from avatar_core.backend import FREE, Cost
 from avatar_core.clock import Clock, SystemClock
 from avatar_core.errors import AvatarError, Category, EnvironmentFault
-from avatar_core.journal import JobRecord, Journal, MemoryJournal
+from avatar_core.journal import JobRecord, Journal, MemoryJournal, flaw_of
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,11 @@ class Order:
     def is_unanswered(self) -> bool:
         """An order was sent, and nobody knows whether it arrived."""
         return self._record is not None and self._record.remote_id is None
+
+    @property
+    def flaw(self) -> str | None:
+        """As `flaw_of` says."""
+        return flaw_of(self._record) if self._record is not None else None
 
     @property
     def sent_at(self) -> float:
@@ -141,6 +146,13 @@ class Order:
         with self._lock:
             if remote_id in (None, self.remote_id):
                 self._forget()
+
+    def spoilt(self, flaw: str) -> None:
+        """What the job made was fetched in this render, and is no good."""
+        with self._lock:
+            if self._record is not None:
+                self._record = replace(self._record, bad=self._record.bad + 1, flaw=flaw)
+                self._write_if_possible(self._record)
 
     def told(self) -> None:
         """A trail names what the job cost: whoever goes on with it need not do so again."""

@@ -89,6 +89,8 @@ class Payment:
         if unpaid:
             counted = self._policy.uncount(self._rung, self._request)
             self._policy.budget.settle(self._rung, counted, FREE)
+        else:
+            self._policy.keep_foreseen(self._rung, self._request)
 
     def delivered(self) -> None:
         """The clip is kept."""

@@ -52,6 +52,30 @@ def look_up(
     return None
 
 
+def settle_spoilt(order: Order, *, reorder: bool) -> str | None:
+    """Settle a paid job whose clip was no good in every render that fetched it: it is fetched no
+    more.
+
+    Returns a sentence for the user where another one may be ordered now (``reorder``). Raises
+    `PassedOver` where it may not.
+    """
+    flaw = order.flaw
+    if flaw is None:
+        return None
+    if not reorder:
+        raise PassedOver(spoilt_reason(flaw))
+    order.forget()
+    return f"What had been paid for was no good ({flaw.rstrip('.')}); another was ordered and paid."
+
+
+def spoilt_reason(flaw: str) -> str:
+    """Why a job is neither fetched nor ordered any more, as the end of a sentence."""
+    return (
+        f"what was paid for it is no good, and was no better when it was fetched again: {flaw} "
+        "(budget.reorder_bad = true has another made and paid; so has a change of the scene)"
+    )
+
+
 def stop(
     order: Order, backend: AvatarBackend, clock: Clock, remote_id: str | None = None
 ) -> str | None:

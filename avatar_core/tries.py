@@ -11,13 +11,17 @@ from avatar_core.orders import Order
 from avatar_core.payment import Payment
 from avatar_core.policy.state import Policy
 from avatar_core.policy.table import TABLE
-from avatar_core.remote_jobs import FIND_SECONDS, look_up, stop
+from avatar_core.remote_jobs import FIND_SECONDS, look_up, settle_spoilt, stop
 from avatar_core.scene_run import SceneRun
 from avatar_core.trail import TrailEntry
 from avatar_core.turns import PassedOver, Turn
 
 # After these nobody knows whether an order that was sent has arrived.
 _UNKNOWN = (Category.TIMEOUT, Category.BACKEND_BUG)
+_ANOTHER = (
+    "Change the scene, or render once with --set budget.reorder_bad=true: both have another clip "
+    "made, and paid."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Tries:
         what the calls before it have left.
         """
         try:
+            self._settle_spoilt()
             while True:
                 clip, pause = self._call()
                 if clip is not None or pause is None:
@@ -94,6 +99,13 @@ class Tries:
         """The clip is kept: its job is over."""
         self._order.forget()
         self._payment.delivered()
+
+    def _settle_spoilt(self) -> None:
+        # Before its turn: nobody queues for what is not asked for.
+        said = settle_spoilt(self._order, reorder=self._policy.settings.budget.reorder_bad)
+        if said:
+            self._payment.forgive(unpaid=False)
+            self._said.append(said)
 
     def _tell_wait(self, seconds: float) -> None:
         what = f"another {seconds:.0f} s for" if seconds >= 1 else "for its turn at"
@@ -247,6 +259,7 @@ class Tries:
         cost = self._payment.leave(called=self._calls > 0, billed=billed)
         if telling and cost.amount:
             self._order.told()
+        self._note_a_spoilt_clip(failure)
         if self._calls and self._backend.capabilities.costs_money:
             self._paid_for = _what_was_paid(self._order, failure, cost)
         # Where nothing was called, a job of an earlier process is left as it is.
@@ -255,6 +268,17 @@ class Tries:
         elif self._calls and not self._backend.capabilities.costs_money:
             self._order.forget()
         return cost
+
+    def _note_a_spoilt_clip(self, failure: AvatarError | None) -> None:
+        """What is paid for and no good is fetched in one more render, and then no more. An answer
+        in its place, such as a gateway's page, says nothing of it."""
+        if failure is None or not _is_done_badly(failure) or failure.status is not None:
+            return
+        if self._order.remote_id is None or not self._backend.capabilities.costs_money:
+            return
+        self._order.spoilt(failure.message)
+        if self._order.flaw is not None:
+            failure.advice = _ANOTHER
 
     def _stop(self, remote_id: str | None = None) -> None:
         said = stop(self._order, self._backend, self._clock, remote_id)
@@ -301,7 +325,9 @@ def _what_was_paid(order: Order, failure: AvatarError | None, cost: Cost) -> str
     if order.is_unanswered:
         return "It may have been paid for: the order is looked for when it is asked again."
     if _is_done_badly(failure):
-        return "It is paid for, so it is only fetched again: change the scene to have another made."
+        if order.flaw is not None:
+            return "It is paid for, and was no better when it was fetched again: it is let be."
+        return "It is paid for: the next render fetches it once more, and orders no other."
     return "It is paid for: what it makes is fetched when it is asked again."
 
 

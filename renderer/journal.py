@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,10 @@ def _to_json(record: JobRecord) -> dict[str, Any]:
 
 def _from_json(values: dict[str, Any]) -> JobRecord:
     amount, currency = values.pop("cost")
-    return JobRecord(cost=Cost(Decimal(amount), currency), **values)
+    # What a later version notes besides is no reason to lose a job that is paid.
+    known = {field.name for field in fields(JobRecord)}
+    kept = {name: value for name, value in values.items() if name in known}
+    return JobRecord(cost=Cost(Decimal(amount), currency), **kept)
 
 
 def _flush_folder(folder: Path) -> None:

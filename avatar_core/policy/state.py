@@ -150,6 +150,11 @@ class Policy:
             self._foreseen[rung, request] = cost
         self.budget.count(rung, cost)
 
+    def keep_foreseen(self, rung: str, request: str) -> None:
+        """What a job of an earlier run cost is spent for good: another one is ordered besides."""
+        with self._lock:
+            self._foreseen.pop((rung, request), None)
+
     def not_foreseen(self, rung: str, request: str, cost: Cost) -> Cost:
         """What of ``cost`` the budget does not hold already."""
         with self._lock:

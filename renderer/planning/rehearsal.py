@@ -111,6 +111,16 @@ class Rehearsal:
             prices = [None] * len(job.parts) if price is None else job.shares(price)
             for scene, share in zip(job.scenes, prices, strict=True):
                 self._shares[scene] = Share(job.rung.name, share, job.others(scene))
+            self._divide(job)
+
+    def _divide(self, job: SharedJob) -> None:
+        """What an earlier render has ordered for them all waits for each of them."""
+        record = self._journal.find(_key(job.rung, job.request) or "")
+        if record is None:
+            return
+        for part, cost in zip(job.parts, job.shares(record.cost), strict=True):
+            self._journal.divide(replace(record, key=part.key or "", cost=cost))
+            self.policy.foresee(job.rung.name, part.key or "", cost)
 
     def scene(self, name: str, rungs: Sequence[Rung], request: AvatarRequest) -> Rehearsed:
         """What would become of every rung, and then of the scene."""

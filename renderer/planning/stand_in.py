@@ -140,10 +140,17 @@ class ScratchJournal:
 
     def __init__(self, real: Journal) -> None:
         self._real = real
+        self._parts: dict[str, JobRecord] = {}
         self._changed: dict[str, JobRecord | None] = {}
 
     def find(self, key: str) -> JobRecord | None:
-        return self._changed[key] if key in self._changed else self._real.find(key)
+        if key in self._changed:
+            return self._changed[key]
+        return self._parts.get(key) or self._real.find(key)
+
+    def divide(self, record: JobRecord) -> None:
+        """A scene's part of a job that is there and that it shares with others."""
+        self._parts[record.key] = record
 
     def write(self, record: JobRecord) -> None:
         self._changed[record.key] = record

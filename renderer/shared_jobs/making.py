@@ -11,6 +11,8 @@ from avatar_core.backend import AvatarClip, AvatarRequest, Cost
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ClipCache, Rung, TrailEntry
 from avatar_core.errors import AvatarError
+from avatar_core.journal import JobRecord, flaw_of
+from avatar_core.remote_jobs import spoilt_reason
 from avatar_core.rung_run import RungRun, Tools
 from avatar_core.scene_run import SceneRun
 from avatar_core.turns import PassedOver
@@ -135,16 +137,24 @@ class SharedJobs:
     def _hold(self, job: SharedJob, clip: AvatarClip | None) -> None:
         """Keep the scenes from being ordered one by one while what they share may come."""
         key = job.rung.key(job.request)
-        waits = clip is None and key is not None and self._tools.policy.journal.find(key)
+        waits = self._tools.policy.journal.find(key) if clip is None and key else None
         for part in job.parts:
-            if waits and part.key is not None:
-                self._held[part.key] = PassedOver(
-                    f"it is part of a job with {job.others(part.scene)} that may come yet and is "
-                    "not paid for twice: render again to fetch it",
-                    passing=True,
-                )
+            if waits is not None and part.key is not None:
+                self._held[part.key] = _held_back(waits, job.others(part.scene))
             elif clip is None:
                 self._held.pop(part.key or "", None)
+
+
+def _held_back(record: JobRecord, others: str) -> PassedOver:
+    """Why a scene is not ordered alone."""
+    flaw = flaw_of(record)
+    if flaw is not None:
+        return PassedOver(f"it is part of a job with {others}, and {spoilt_reason(flaw)}")
+    return PassedOver(
+        f"it is part of a job with {others} that may come yet and is not paid for twice: render "
+        "again to fetch it",
+        passing=True,
+    )
 
 
 def _of_scene(trail: Sequence[TrailEntry], job: SharedJob, scene: str) -> tuple[TrailEntry, ...]:

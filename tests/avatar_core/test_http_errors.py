@@ -141,6 +141,7 @@ PAGES: dict[str, tuple[int, bytes, Category, bool]] = {
         502, ORIGIN + b"dial tcp 127.0.0.1:5000: connect: connection refused",
         C.CONNECTIVITY, False),
     "Cloudflare: silence behind the tunnel": (502, ORIGIN + b"EOF", C.CONNECTIVITY, True),
+    "gateway: nobody behind it": (503, b"no healthy upstream", C.CONNECTIVITY, False),
     "AWS: no such path": (
         403, b'{"message":"Invalid key=value pair (missing equal-sign) in Authorization header"}',
         C.UNSUPPORTED, False),

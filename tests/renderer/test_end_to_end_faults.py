@@ -20,8 +20,8 @@ from support_paid_films import by_paid, frames_of, half_written, journal, render
 from support_paid_service import Fault, PaidService, running_service
 
 C = Category
-# A server that says nothing costs this much real time, not two minutes.
-IMPATIENT = {"deadline.attempt": 0.8, "second_try": False}
+# Nobody waits two minutes for a server that says nothing, and none is given up before it does so.
+IMPATIENT = {"hasty": True, "second_try": False}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,15 @@ PASSING = {
     "the server fails after it took the order": Case(
         Fault("create", "status", "after", status=500), C.SERVER, 1
     ),
+    "a gateway is overloaded before the service hears of the order": Case(
+        Fault("create", "status", status=503), C.SERVER, 1
+    ),
+    "a gateway is overloaded after the service took the order": Case(
+        Fault("create", "status", "after", status=503), C.SERVER, 1
+    ),
+    "a gateway has nobody behind it": Case(
+        Fault("create", "status", status=503, body="no healthy upstream"), C.CONNECTIVITY, 1
+    ),
     "the answer to the order is no JSON": Case(
         Fault("create", "status", "after", status=200, body="<html>"), C.SERVER, 1
     ),
@@ -185,6 +194,24 @@ def test_an_order_that_cannot_be_looked_for_is_not_sent_twice_unasked(
     result = render_paid(account, film, tmp_path, **{"budget.reorder_lost": True})
     assert (by_paid(result), account.paid) == ([True], [2])
     assert "it was sent again" in " ".join(result.scenes[0].warnings)
+    assert journal(tmp_path / "cache") == []
+
+
+def test_a_clip_that_stays_black_is_let_be_and_another_bought_only_at_the_users_word(
+    service: PaidService, tmp_path: Path
+) -> None:
+    account = service.account("spoilt", Fault("fetch", "black"))
+    film = film_of_tones(tmp_path, 1)
+    second = [render_paid(account, film, tmp_path) for _ in range(2)][-1]
+    assert "--set budget.reorder_bad=true" in str(trail(second)[-1].advice)
+    fetched = account.requests["fetch"]
+    third = render_paid(account, film, tmp_path)
+    assert "what was paid for it is no good" in trail(third)[0].message
+    assert (account.requests["fetch"], account.paid) == (fetched, [1])
+    account.has()
+    fourth = render_paid(account, film, tmp_path, **{"budget.reorder_bad": True})
+    assert (by_paid(fourth), account.paid) == ([True], [2])
+    assert told([second, third, fourth]) == PRICE
     assert journal(tmp_path / "cache") == []
 
 

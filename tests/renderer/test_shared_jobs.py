@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from avatar_core.backend import AvatarClip, AvatarRequest, Capabilities, Cost, Job, Size
 from avatar_core.chain import Rung
-from avatar_core.errors import Category
+from avatar_core.errors import AvatarError, Category
 from avatar_core.journal import JobRecord, MemoryJournal
 from avatar_core.speech import TimedPhoneme
+from avatar_core.testing import media
 from renderer import SmartVideoRenderer
+from renderer.planning.plan import Plan
 from renderer.result import RenderResult
 from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs
 from support_films import MovingBackend, MovingOptions, decoded, fails, film_of_tones, moving_clip
@@ -263,6 +265,67 @@ def test_the_plan_says_which_scenes_share_a_job_and_what_each_one_pays(tmp_path:
     assert paid(result) == PRICE and [scene.rungs[0].state for scene in plan.scenes] == ["make"] * 3
     again = renderer.plan(film)
     assert [scene.rungs[0].state for scene in again.scenes] == ["made"] * 3 and not again.costs
+
+
+class RemoteBlocks(BlockBackend):
+    """Orders its jobs elsewhere. ``line`` is what happens to whoever fetches a clip."""
+
+    def __init__(self, line: str = "good") -> None:
+        super().__init__()
+        self.line = line
+        self.orders = 0
+
+    def generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
+        if job.remote_id is None:
+            job.order()
+            self.orders += 1
+            job.remote_id = f"job-{self.orders}"
+        if self.line == "cut":
+            raise AvatarError(Category.CONNECTIVITY, "The line was cut.")
+        clip = super().generate(request, job)
+        if self.line == "black":
+            media.clip(clip.path, request.duration, request.size, request.fps, "black")
+        return clip
+
+
+def planned(folder: Path, backend: MovingBackend, count: int, **more: Any) -> Plan:
+    overrides = {"cache_dir": str(folder / "cache"), "retry": {"attempts": 1}, **more}
+    return SmartVideoRenderer(backend, overrides=overrides).plan(film_of_tones(folder, count))
+
+
+def test_the_plan_says_that_a_job_that_scenes_share_is_fetched_and_not_paid_again(
+    tmp_path: Path,
+) -> None:
+    backend = RemoteBlocks("cut")
+    render(tmp_path, backend, 2, second_try=False)
+    plan = planned(tmp_path, backend, 2, budget={"max_cost": "0.10"})
+    assert [scene.rungs[0].state for scene in plan.scenes] == ["fetch", "fetch"]
+    assert (plan.costs, plan.fetched) == ((), (Cost(PRICE),))
+    backend.line = "good"
+    result = render(tmp_path, backend, 2, budget={"max_cost": "0.10"})
+    assert (result.degraded, backend.orders) == (False, 1)
+
+
+def test_a_shared_clip_that_is_no_good_is_let_be_for_all_its_scenes_until_the_user_says_so(
+    tmp_path: Path,
+) -> None:
+    backend = RemoteBlocks("black")
+    for _ in range(3):
+        result = render(tmp_path, backend, 2)
+        assert result.degraded
+    assert (backend.orders, len(backend.calls)) == (1, 2)
+    for scene in result.scenes:
+        assert "what was paid for it is no good" in scene.trail[0].message
+    plan = planned(tmp_path, backend, 2)
+    assert [scene.rungs[0].state for scene in plan.scenes] == ["skip", "skip"]
+    assert "what was paid for it is no good" in plan.scenes[0].rungs[0].reason
+    backend.line = "good"
+    willing = {"budget": {"reorder_bad": True}}
+    plan = planned(tmp_path, backend, 2, **willing)
+    assert [scene.rungs[0].state for scene in plan.scenes] == ["make", "make"]
+    assert sum(cost.amount for cost in plan.costs) == PRICE
+    result = render(tmp_path, backend, 2, **willing)
+    assert (result.degraded, backend.orders, paid(result)) == (False, 2, PRICE)
 
 
 def test_a_plan_within_the_budget_thanks_to_sharing_keeps_every_scene(tmp_path: Path) -> None:
