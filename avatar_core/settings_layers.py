@@ -76,8 +76,14 @@ def from_dotenv(path: Path, known: frozenset[str]) -> Layer:
 
     try:
         text = path.read_text(encoding=_ENCODING)
-    except (OSError, UnicodeDecodeError) as failure:
-        raise InputError(f"The file cannot be read: {failure}.", file=path) from None
+    except UnicodeDecodeError:
+        raise InputError(
+            "This is not a text file in UTF-8.",
+            file=path,
+            advice="Open it in an editor and save it again with the encoding UTF-8.",
+        ) from None
+    except OSError as failure:
+        raise InputError(f"The file cannot be read: {failure.strerror}.", file=path) from None
     variables = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
     return _from_variables(variables, known, path, _assignment_lines(text))
 

@@ -53,6 +53,10 @@ def _ngrok(
 
 
 _NOTEBOOK = "Run the server's cell again and copy the COLAB_API_URL that it prints."
+_START = (
+    "Start the server there (cell 5 of the notebook, or `avatar serve`) and copy the COLAB_API_URL "
+    "that it prints."
+)
 _OFFLINE = f"The notebook, or its tunnel, has ended. {_NOTEBOOK}"
 _CELL = "The tunnel stands, the program behind it does not: run the server's cell again."
 _MONTH = (
@@ -129,6 +133,12 @@ _CODES: tuple[tuple[str, str], ...] = (
     ("method_not_allowed", "versions-differ"),
     ("not_implemented", "versions-differ"),
     ("bad_request", "versions-differ"),
+    ("disk_full", "disk-full"),
+    ("no_room", "disk-full"),
+    ("crashed", "crashed"),
+    ("folder_shared", "crashed"),
+    ("internal_error", "crashed"),
+    ("not_installed", "missing-weights"),
     ("weights_", "missing-weights"),
     ("environment_", "missing-weights"),
     ("ffmpeg_", "missing-weights"),
@@ -138,10 +148,14 @@ _CODES: tuple[tuple[str, str], ...] = (
 
 def linked(failure: AvatarError) -> AvatarError:
     """``failure`` with a next step that says where to read on."""
-    if COMMAND not in failure.advice:
-        refused = failure.category is Category.CONNECTIVITY and "refused" in failure.message
-        section = "server-not-running" if refused else _SECTIONS[failure.category]
-        failure.advice = f"{failure.advice} {see(f'colab#{section}')}"
+    if COMMAND in failure.advice:
+        return failure
+    section = _SECTIONS[failure.category]
+    if failure.category is Category.CONNECTIVITY and "refused" in failure.message:
+        section, failure.advice = "server-not-running", _START
+    elif failure.category is Category.CONNECTIVITY and "HTTPS" in failure.message:
+        section = "not-our-server"
+    failure.advice = f"{failure.advice} {see(f'colab#{section}')}"
     return failure
 
 
@@ -160,7 +174,7 @@ def answer_error(service: str, answer: HttpAnswer, *, now: float, order: bool) -
         )  # fmt: skip
     return AvatarError(
         Category.UNSUPPORTED,
-        f"{service} is not an avatar server: its answer (HTTP {answer.status}) lacks the stamp.",
+        f"{service} is not an avatar server: something else answers there (HTTP {answer.status}).",
         advice=f"{_NOTEBOOK} {see('colab#not-our-server')}",
         status=answer.status,
     )

@@ -64,6 +64,13 @@ def _greeting(api: ColabApi, cancel: CancelToken | None) -> Greeting:
         return Greeting(_protocol(facts, answer), shown(version, 40), facts)
     if answer.status == 200 and facts.get("status") == "ok":
         return Greeting(FIRST, facts=facts)
+    if answer.status == 404 and is_ours(answer):
+        raise AvatarError(
+            Category.UNSUPPORTED,
+            f"{api.service} is there, but not at the path that the address ends with.",
+            advice=f"Leave out what follows host and port. {see('colab#not-our-server')}",
+            status=answer.status,
+        )
     raise api.not_asked_for(answer)
 
 
@@ -121,7 +128,8 @@ def _readiness(greeting: Greeting, options: ColabOptions, service: str) -> Healt
     if isinstance(known, list) and options.engine not in known:
         text = f"{service} has no engine {options.engine!r}."
         names = shown(", ".join(map(str, known)))
-        advice = f"Choose one that it has: {names} (backends.colab.engine)."
+        advice = f"Choose one that it has: {names} (backends.colab.engine). "
+        advice += see("colab#the-backends-options")
         return Health(False, text, advice, details, category=Category.UNSUPPORTED)
     state = [details[name] for name in ("gpu", "queue") if name in details]
     told = f"ready: {'; '.join(state)}" if state else "ready"

@@ -119,6 +119,15 @@ def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> Non
     assert (settings.workers, settings.backend) == (3, "puppet")
 
 
+def test_a_file_that_windows_wrote_in_utf_16_is_told_with_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COLAB_API_URL=https://t0ken@x.example\n", encoding="utf-16")
+    with pytest.raises(InputError) as told:
+        load_settings(env={}, cwd=tmp_path)
+    assert told.value.message == "This is not a text file in UTF-8."
+    assert "save it again" in (told.value.advice or "")
+    assert "t0ken" not in str(told.value)
+
+
 def test_a_relative_cache_folder_counts_from_the_file_that_says_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

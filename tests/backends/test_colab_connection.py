@@ -52,6 +52,22 @@ WELL_FORMED = st.text(string.ascii_letters + string.digits + "._~-", min_size=16
         ("http://192.168.1.20:5000", "http://192.168.1.20:5000", ""),
         ("http://gpu.example.com/avatar/health", "http://gpu.example.com/avatar", ""),
         ("http://[::1]:5000", "http://[::1]:5000", ""),
+        ("http://[::1]", "http://[::1]", ""),
+        ("172.20.0.4:5000", "http://172.20.0.4:5000", ""),
+        ("gpubox:5000", "http://gpubox:5000", ""),
+        ("http://gpubox", "http://gpubox", ""),
+        (f"https://https://avatar:tok-1@{HOST}", PLAIN, "tok-1"),
+        (f"https://http://avatar:tok-1@{HOST}", PLAIN, "tok-1"),
+        (f"https:/avatar:tok-1@{HOST}", PLAIN, "tok-1"),
+        (f"https//avatar:tok-1@{HOST}", PLAIN, "tok-1"),
+        (f"https: //avatar:tok-1@{HOST}", PLAIN, "tok-1"),
+        (f"https://avatar:tok-1 @ {HOST}", PLAIN, "tok-1"),
+        (f"https://avatar:tok-1@{HOST}, and then", PLAIN, "tok-1"),
+        (f"{PLAIN}.", PLAIN, ""),
+        (f"“https://avatar:tok-1@{HOST}”", PLAIN, "tok-1"),
+        (f"[{PLAIN}]({PLAIN})", PLAIN, ""),
+        (f"\ufeffhttps://avatar:tok-1@\u200b{HOST}", PLAIN, "tok-1"),
+        (f"{PLAIN}/docs/index.html", PLAIN, ""),
     ],
 )
 def test_an_address_is_understood_however_it_was_pasted(pasted: str, url: str, token: str) -> None:
@@ -63,12 +79,30 @@ def test_an_address_is_understood_however_it_was_pasted(pasted: str, url: str, t
 @pytest.mark.parametrize(
     "pasted",
     ["", "  ", "COLAB_API_URL=", "ftp://host", "a b", "https://", "https://host:99999",
-     "https://host:port", "https://[::1", "https://avatar:secret-token@", "my notebook"],
+     "https://host:port", "https://[::1", "https://avatar:secret-token@", "my notebook",
+     "secret-token", "avatar:secret-token", "COLAB_API_URL=secret-token", "tcp://0.tcp.ngrok.io:1"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_in_a_sentence(pasted: str) -> None:
     with pytest.raises(ValueError, match="It should look like") as refused:
         parse_connection(pasted)
     assert "secret-token" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "says"),
+    [
+        ("https://colab.research.google.com/drive/1AbC", "the address of the notebook itself"),
+        ("https://dashboard.ngrok.com/endpoints", "ngrok's dashboard"),
+        ("https://ngrok.com", "ngrok's own site"),
+        ("https://drive.google.com/file/d/1", "Google Drive"),
+    ],
+)
+def test_the_address_of_another_page_of_the_day_is_told_as_what_it_is(
+    pasted: str, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says) as refused:
+        parse_connection(pasted)
+    assert str(refused.value).endswith("See: avatar docs colab#wrong-address")
 
 
 @given(token=WELL_FORMED)

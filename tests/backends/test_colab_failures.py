@@ -128,7 +128,7 @@ PAGES: dict[str, Case] = {
         Answer(500, {"error": failed("internal_error", "backend_bug")}, STAMP),
         C.BACKEND_BUG,
         "internal_error",
-        "versions-differ",
+        "crashed",
     ),
     "nothing at all": Case(Cut(reset=False), C.CONNECTIVITY, "without an answer", "tunnel-offline"),
     "not http": Case(Raw(b"SSH-2.0-OpenSSH_9.6\r\n"), C.CONNECTIVITY, "not HTTP", "tunnel-offline"),
@@ -192,7 +192,7 @@ def judged(failure: AvatarError, case: Case, server: ScriptedServer) -> None:
         (Service(health={"ready": False, "problem": "Weights are missing"}), "",
          C.UNSUPPORTED, "cannot work: Weights are missing", "missing-weights"),
         (Service(health={"engines": ["wav2lip"]}), "", C.UNSUPPORTED,
-         "has no engine 'sadtalker'", "engine)"),
+         "has no engine 'sadtalker'", "engine). See: avatar docs colab#the-backends-options"),
     ],
 )  # fmt: skip
 def test_a_server_that_cannot_serve_us_says_why(

@@ -119,6 +119,22 @@ def test_https_to_a_server_without_it_is_told_at_once(running: Running) -> None:
     assert told.value.advice.startswith("Write http:// instead of https://")
 
 
+def test_an_address_with_a_path_too_many_is_told_to_lose_it(running: Running) -> None:
+    url = address(running.client.url, TOKEN) + "/some/page"
+    with pytest.raises(AvatarError) as told:
+        backend_at(url).check()
+    assert "not at the path that the address ends with" in told.value.message
+    assert told.value.advice.startswith("Leave out what follows host and port.")
+
+
+def test_where_nothing_listens_the_advice_is_to_start_the_server() -> None:
+    with pytest.raises(AvatarError) as told:
+        backend_at(address(NOWHERE)).check()
+    assert told.value.category is Category.CONNECTIVITY
+    assert told.value.advice.startswith("Start the server there (cell 5 of the notebook")
+    assert told.value.advice.endswith("avatar docs colab#server-not-running")
+
+
 def test_a_crash_of_the_enhancer_is_stepped_down_from(running: Running, tmp_path: Path) -> None:
     backend = backend_of(running, preprocess="full", enhancer="gfpgan")
     chain = FallbackChain([Rung.of(backend), Rung.of(StaticBackend())], policy=Policy())
