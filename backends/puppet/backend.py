@@ -36,7 +36,7 @@ class PuppetBackend(AvatarBackend):
     """Needs no network, no key and no download: all that it uses comes with the package."""
 
     name: ClassVar[str] = "puppet"
-    revision: ClassVar[str] = "2"
+    revision: ClassVar[str] = "3"
     capabilities: ClassVar[Capabilities] = Capabilities(
         pace=0.2,
         concurrency=max(1, (os.cpu_count() or 1) // _CORES_A_JOB),

@@ -18,7 +18,7 @@ _SHORTEST, _LONGEST = 2.0, 10.0
 # No blink in a clip's first and last moments: a film may hold those frames.
 _FIRST, _LAST = 0.6, 0.5
 # The lids fall in a tenth of a second, rest, and rise more than twice as slowly.
-_CLOSING, _SHUT, _OPENING = 0.09, 0.045, 0.22
+_CLOSING, _SHUT, _OPENING = 0.085, 0.03, 0.19
 _PAUSE_REACH = 0.5
 _CHANCE = 100
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backends.puppet.eye_outline import Opening, bilinear, luma, openings, sample
+from backends.puppet.lid_skin import grain, lid_colour, roundness
 from backends.puppet.splines import smoothstep
 
 if TYPE_CHECKING:
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
     from backends.puppet.face import Face
 
 # How far the lid is drawn over the lower edge, so that nothing of the eye remains (in openings).
-_OVERLAP = 0.1
+_OVERLAP = 0.15
 _LASHES_LEAST, _LASHES_MOST, _SKIN = 0.07, 0.5, 0.24
 # The line that marks a lid's edge: its height (in openings), how dark, and what needs none.
 _LINE, _LINE_SHADE, _CLEAR = 0.12, 0.6, 0.45
-# How far above the lashes skin is looked for that has the colour of a lid (in openings).
-_SOCKET = 0.55
+# How high lashes curl (in openings), and how much of them and of the fold a shut eye hides.
+_CURL, _GONE, _SOFT = 0.36, 0.7, 0.08
 # How much of a fallen lid has the colour of bare skin rather than that of the strip above the eye.
-_BARE = 0.8
+_BARE = 0.95
+# In what part of a fallen lid the skin above the eye goes over into it (1 / share).
+_FOLD = 2.5
 _LID_STEPS, _GLANCE_STEPS = 12, 80
 _KEPT = 96
-_CORNER = 0.04
+_CORNER, _BESIDE = 0.04, 0.26
 # Where along an eye (p) lashes and skin are measured: a little beyond the corners.
 _ALONG = np.linspace(-0.2, 1.2, 57)
 
@@ -57,10 +60,13 @@ class EyeRig:
         ends = np.minimum(self._p, 1.0 - self._p)
         self._gap = gap * smoothstep(ends / (2.0 * _CORNER) + 0.5)
         self._fall = self._gap + _OVERLAP * opening.height * smoothstep(ends / _CORNER / 3.0)
+        # The corners keep their lashes and shades.
+        self._inner = smoothstep((ends + _CORNER) / _BESIDE)
         self._picture = picture
         lashes = _lash_heights(picture, opening)
         self._lashes = np.interp(self._p, _ALONG, lashes)
-        self._lid = self._lid_colour(lashes)
+        self._lid = lid_colour(picture, opening, lashes, _ALONG, self._p)
+        self._grain = grain(picture, opening, self._p, self._q)
         self._strip = self._skin_above(lashes)
         self._faint = np.interp(self._p, _ALONG, self._faintness(lashes))
         self._made: OrderedDict[tuple[int, int, int], NDArray[np.uint8]] = OrderedDict()
@@ -111,8 +117,9 @@ class EyeRig:
         # A strip drawn out to many times its height shows as streaks: there a soft one is better.
         far = smoothstep(fall / skin) * (self._q > begin) * (share < 1.0)
         bare = self._bare(share)
-        plain = far * smoothstep(share * 2.5) * smoothstep((1.0 - share) * 5.0)
+        plain = far * self._inner * smoothstep(share * _FOLD) * smoothstep((1.0 - share) * 5.0)
         colours = colours + (bare - colours) * plain[..., None]
+        colours = colours + (self._lid - colours) * self._smoothed_out(colours, edge)[..., None]
         return np.asarray(colours * (1.0 - self._line(edge, fall))[..., None])
 
     def _bare(self, share: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -122,8 +129,25 @@ class EyeRig:
         y = np.clip(share * (rows - 1), 0.0, rows - 1.001)
         x = np.clip((self._p - _ALONG[0]) / (_ALONG[1] - _ALONG[0]), 0.0, columns - 1.001)
         soft = bilinear(self._strip, x, y)
-        middle = _BARE * smoothstep(4.0 * share * (1.0 - share))
-        return soft + (self._lid - soft) * middle[..., None]
+        middle = _BARE * smoothstep(5.0 * share * (1.0 - share))
+        lid = self._lid * roundness(share, self._p)[..., None] + self._grain
+        return soft + (lid - soft) * middle[..., None]
+
+    def _smoothed_out(
+        self, colours: NDArray[np.floating], edge: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
+        """How much of what is dark above the eye is gone: a fold is drawn smooth by the lid that
+        falls below it, and lashes that curl up go down with it."""
+        height = (self._upper - self._lashes - self._q) / (_CURL * self._eye.height)
+        # From well above the eye to where the lashes are now.
+        near = (1.0 - np.clip(height, 0.0, 1.0)) * smoothstep(
+            (edge - self._lashes - self._q) / (_SOFT * self._eye.height)
+        )
+        light = np.maximum(luma(self._lid), 1.0)
+        dark = smoothstep((1.0 - luma(colours) / light) / _CLEAR)
+        return np.asarray(
+            _GONE * dark * near * smoothstep(2.0 * (edge - self._upper) / self._eye.height)
+        )
 
     def _line(self, edge: NDArray[np.floating], fall: NDArray[np.floating]) -> NDArray[np.floating]:
         """How much darker the lid's edge is drawn: a lid that falls has a line there, also where
@@ -146,22 +170,6 @@ class EyeRig:
         moved = sample(self._picture, self._eye, self._p - across * free, self._q - gaze_y * free)
         return np.where(free[..., None] > 0, moved, self._rest)
 
-    def _lid_colour(self, lashes: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The lid's skin along the eye: the lighter part of that above the lashes, and that under
-        the eye, where no fold shades it. What is finer than a lid would be drawn out to streaks."""
-        eye, inner = self._eye, np.clip(_ALONG, 0.0, 1.0)
-        steps = np.linspace(0.15, 1.0, 8)[:, None]
-        above = np.polyval(eye.upper, inner) - lashes - steps * _SOCKET * eye.height
-        below = np.polyval(eye.lower, inner) + (0.25 + 0.55 * steps) * eye.height
-        colours = [
-            _lighter(sample(self._picture, eye, np.broadcast_to(_ALONG, q.shape), q))
-            for q in (above, below)
-        ]
-        mixed = 0.4 * colours[0] + 0.6 * colours[1]
-        # A parabola from corner to corner.
-        smooth = np.polynomial.Polynomial
-        return np.stack([smooth.fit(_ALONG, mixed[:, c], 2)(self._p) for c in range(3)], axis=-1)
-
     def _skin_above(self, lashes: NDArray[np.floating]) -> NDArray[np.floating]:
         """The strip that a falling lid draws out, from its top to the lashes: (rows, along, 3)."""
         q = np.polyval(self._eye.upper, np.clip(_ALONG, 0.0, 1.0)) - lashes
@@ -178,12 +186,6 @@ class EyeRig:
         dark = luma(sample(self._picture, self._eye, np.broadcast_to(_ALONG, q.shape), q)).min(0)
         lid = float(np.median(luma(self._lid)))
         return _along(np.clip(1.0 - (lid - dark) / (_CLEAR * max(lid, 1.0)), 0.0, 1.0))
-
-
-def _lighter(colours: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Of each column of (rows, columns, 3), the mean of the lighter half."""
-    order = np.argsort(luma(colours), axis=0)[len(colours) // 2 :]
-    return np.asarray(np.take_along_axis(colours, order[..., None], axis=0).mean(axis=0))
 
 
 def _region(picture: NDArray[np.uint8], eye: Opening) -> tuple[int, int, int, int]:

@@ -55,7 +55,7 @@ _SKIN = (
     ((207, 427), 0.22), ((214, 434), 0.28), ((205, 425), 0.1), ((192, 416), 0.08),
 )  # fmt: skip
 # The mouth's corners: shares of the jaw's drop down, of the mouth's width inwards and outwards.
-_DROP, _CORNER_DOWN, _CORNER_IN, _SPREAD, _RING = 0.31, 0.38, 0.055, 0.1, 0.19
+_DROP, _CORNER_DOWN, _CORNER_IN, _SPREAD, _RING = 0.31, 0.38, 0.055, 0.1, 0.155
 # A spread mouth goes back around the teeth, a round one comes forward; seen from the side, that
 # moves the far corner as much as the sideways part does.
 _BACK, _FORWARD = -0.05, 0.13

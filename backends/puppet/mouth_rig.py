@@ -20,7 +20,7 @@ from backends.puppet.warp import Floats, Grid, Pixels, Texture, thin_plate
 
 # Steps of each channel between 0 and 1: about one for each pixel that something moves by (shares of
 # the mouth's width), within bounds that keep small mouths smooth and poses few.
-_REACH = np.array([0.31, 0.1, 0.19, 0.05, 0.05, 0.08, 0.08], np.float32)
+_REACH = np.array([0.31, 0.1, 0.155, 0.05, 0.05, 0.08, 0.08], np.float32)
 _FEWEST = np.array([24, 10, 12, 10, 10, 6, 6], np.float32)
 _MOST = 48
 _JAW_EDGE = (152, 148, 377, 176, 400, 149, 378, 150, 379, 136, 365, 172, 397, 58, 288)

@@ -49,9 +49,9 @@ def palette(picture: Pixels, face: Face, head: Head) -> Palette:
     return Palette(
         skin,
         lips,
-        _flesh(skin, colour, min(0.2 * bright, 40.0)),
+        _flesh(skin, lips, colour, min(0.2 * bright, 40.0)),
         _teeth(white, skin, colour),
-        _flesh(skin, colour, 0.62 * bright),
+        _flesh(skin, lips, colour, 0.62 * bright),
         float(np.clip((grain - 1.2) / 3, 0.1, 1)),
         colour,
     )
@@ -113,10 +113,12 @@ def _teeth(white: Floats, skin: Floats, colour: float) -> Floats:
     return np.asarray(np.clip(light * tint / float(tint @ GREY), 0, 244), np.float32)
 
 
-def _flesh(skin: Floats, colour: float, light: float) -> Floats:
-    """Wet flesh in the portrait's light: redder than its skin, grey where the picture is grey."""
-    redder = np.array([1.22, 0.86, 0.86], np.float32) ** colour
-    tint = _tint(skin) ** 0.7 * redder
+def _flesh(skin: Floats, lips: Floats, colour: float, light: float) -> Floats:
+    """Wet flesh in the portrait's light: redder than its skin, as lips are where they have their
+    own colour; grey where the picture is grey."""
+    own = float(np.clip(4 * (_tint(lips)[0] - _tint(skin)[0]), 0, 0.6))
+    redder = np.array([1.2, 0.87, 0.87], np.float32) ** colour
+    tint = (_tint(skin) + own * (_tint(lips) - _tint(skin))) ** 0.85 * redder
     return np.asarray(np.clip(light * tint / float(tint @ GREY), 0, 235), np.float32)
 
 
