@@ -35,7 +35,8 @@ def default_cache_dir() -> Path:
 def content_key(**parts: Any) -> str:
     """A hash of ``parts`` (JSON-ready values), the same in every process and on every machine."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    # Python keeps the bytes of a file's name that are no UTF-8 as halves of surrogate pairs.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class FileHashes:

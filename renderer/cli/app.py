@@ -28,11 +28,16 @@ class _Guarded(TyperGroup):
             # Typer's and click's own exceptions show themselves, wherever they come from.
             if hasattr(error, "exit_code") and hasattr(error, "show"):
                 raise
-            from renderer.cli.failures import explain, show
+            raise typer.Exit(_told(error)) from error
 
-            failure = explain(error)
-            show(failure, error)
-            raise typer.Exit(failure.exit_code) from error
+
+def _told(error: BaseException) -> int:
+    """The exit code of ``error``, which is shown in a sentence."""
+    from renderer.cli.failures import explain, show
+
+    failure = explain(error)
+    show(failure, error)
+    return failure.exit_code
 
 
 def run(argv: list[str]) -> int:
@@ -43,6 +48,9 @@ def run(argv: list[str]) -> int:
         application()(argv, prog_name="avatar")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except OSError as error:
+        # Help and usage are printed outside of any command, to a disk that may be full.
+        return _told(error)
     return 0
 
 

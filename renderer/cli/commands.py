@@ -152,7 +152,7 @@ def init(
         str, typer.Option(metavar="TAG", help="The film's language, such as vi-VN.")
     ] = "en-US",
 ) -> None:
-    """Start a film: a script to change, its schema for editors, and a settings file."""
+    """Start a film: a script to change, a presenter, the schema and a settings file."""
     from renderer.cli.scripts import start_film
 
     start_film(folder, language)

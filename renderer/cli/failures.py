@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avatar_core.errors import AvatarError, Cancelled, DiskFull, EnvironmentFault, InputError
+from avatar_core.errors import (
+    NO_ROOM,
+    AvatarError,
+    Cancelled,
+    DiskFull,
+    EnvironmentFault,
+    InputError,
+)
 from avatar_core.secrets import scrub
 from avatar_core.trail import TrailEntry
 from renderer.cli import streams
@@ -77,9 +84,9 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, AvatarError):
         text, details = f"{error.message} {error.advice}", _story(error)
         return Failure("backend", FAILED, text, error.message, error.advice, details)
-    if isinstance(error, MemoryError):
-        message, advice = "The memory is full.", "Render with --workers 1."
-        return Failure("environment", FAILED, f"{message} {advice}", message, advice)
+    fault = _of_the_machine(error)
+    if fault is not None:
+        return explain(fault)
     return _bug(error)
 
 
@@ -90,6 +97,21 @@ def show(failure: Failure, error: BaseException) -> None:
         console.print(scrub("".join(traceback.format_exception(error))), end="")
     style = "yellow" if failure.kind == "cancelled" else "red"
     console.print(streams.printable(failure.text), style=style)
+
+
+def _of_the_machine(error: BaseException) -> EnvironmentFault | None:
+    """What the machine lacks, where that and not the program is at fault."""
+    if isinstance(error, MemoryError):
+        return EnvironmentFault("The memory is full.", advice="Render with --workers 1.")
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return DiskFull()
+    names = sys.getfilesystemencoding()
+    if isinstance(error, UnicodeEncodeError) and names != "utf-8":
+        return EnvironmentFault(
+            f"A file's name has letters that this locale, {names}, cannot write.",
+            advice="Set PYTHONUTF8=1 and run the same command again.",
+        )
+    return None
 
 
 def _place(error: InputError) -> dict[str, Any]:
@@ -138,7 +160,7 @@ def _write_traceback(error: BaseException) -> Path | None:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / f"avatar-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
             return path
     return None
 

@@ -46,6 +46,8 @@ def json_output() -> Iterator[JsonLines]:
             if isinstance(error, typer.Exit):
                 raise
             failure = failures.explain(error)
-            lines.write(failure.to_json())
+            # Where nothing can be written, the sentence below and the exit code are left.
+            with contextlib.suppress(OSError):
+                lines.write(failure.to_json())
             failures.show(failure, error)
             raise typer.Exit(failure.exit_code) from error

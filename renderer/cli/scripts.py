@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.errors import NO_ROOM, DiskFull, InputError
 from renderer.cli import streams
 from renderer.cli.progress import count
 from renderer.cli.streams import printable
@@ -74,20 +74,24 @@ def write_schema(output: Path | None) -> None:
         with streams.reserved_stdout() as stream:
             stream.write(text)
         return
-    _write(Path.cwd() / output, text)
+    _write(Path.cwd() / output, text.encode("utf-8"))
     streams.err().print(f"Written to {printable(output)}")
 
 
 def start_film(folder: Path, language: str) -> None:
-    """Write a script, its schema and a settings file into ``folder``; overwrites nothing."""
-    from renderer.script.starter import starter_script
+    """Write a script, a portrait, the schema and a settings file; overwrites nothing."""
+    from renderer.cli.rendering import DEMO_SCRIPT
+    from renderer.script.starter import PORTRAIT, starter_script
 
     folder = Path.cwd() / folder
-    files = {
+    texts = {
         SCRIPT_NAME: starter_script(language),
         SCHEMA_NAME: _schema_text(),
         SETTINGS_NAME: _SAMPLE_SETTINGS,
     }
+    files = {name: text.encode("utf-8") for name, text in texts.items()}
+    # Without the demonstration's landmarks: beside another picture of that name they would lie.
+    files[PORTRAIT] = (DEMO_SCRIPT.parent / "assets" / PORTRAIT).read_bytes()
     there = [name for name in files if (folder / name).exists()]
     if there:
         raise InputError(
@@ -97,7 +101,7 @@ def start_film(folder: Path, language: str) -> None:
         )
     if folder.exists() and not folder.is_dir():
         raise InputError("It is a file, not a folder.", file=folder, advice="Choose another name.")
-    _write_all({folder / name: text for name, text in files.items()})
+    _write_all({folder / name: content for name, content in files.items()})
     _show_next_steps(streams.out(), folder, list(files))
 
 
@@ -107,12 +111,12 @@ def _schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _write_all(texts: Mapping[Path, str]) -> None:
+def _write_all(contents: Mapping[Path, bytes]) -> None:
     """Write all of the files or none of them."""
     written: list[Path] = []
     try:
-        for path, text in texts.items():
-            _write(path, text)
+        for path, content in contents.items():
+            _write(path, content)
             written.append(path)
     except BaseException:
         for path in written:
@@ -120,19 +124,22 @@ def _write_all(texts: Mapping[Path, str]) -> None:
         raise
 
 
-def _write(path: Path, text: str) -> None:
-    """Write ``path`` whole or not at all; raises `EnvironmentFault`."""
+def _write(path: Path, content: bytes) -> None:
+    """Write ``path`` whole or not at all; raises `InputError`, `DiskFull`."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            draft.write_text(text, encoding="utf-8", newline="\n")
+            draft.write_bytes(content)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as failure:
-        raise EnvironmentFault(
-            f"{path} cannot be written: {failure.strerror or failure}.",
+        if failure.errno in NO_ROOM:
+            raise DiskFull(path) from failure
+        raise InputError(
+            f"It cannot be written: {failure.strerror or failure}.",
+            file=path,
             advice="Choose another place, or make this one writable.",
         ) from failure
 

@@ -70,10 +70,10 @@ def reserved_stdout() -> Iterator[TextIO]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield clean
-    finally:
         # Whoever reads may have gone away: what is left unread is then nobody's loss.
         with contextlib.suppress(BrokenPipeError):
             clean.flush()
+    finally:
         os.dup2(kept, descriptor)
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             clean.close()

@@ -45,7 +45,7 @@ output: {{preset: shorts, path: film.mp4}}
 
 speakers:
   {words.speaker}:
-    # portrait: {words.speaker}.png     # a picture of the face; without one a card is drawn
+    portrait: {portrait}     # a picture of the face: put yours in its place
     avatar: {{layout: circle, scale: 0.38}}
 
 scenes:
@@ -74,15 +74,19 @@ scenes:
 """
 
 
+PORTRAIT = "presenter.png"
+
+
 def starter_script(language: str = "en-US") -> str:
     """A script in YAML; its first line lets an editor complete keys from the schema beside it.
 
-    ``language`` is BCP-47. The texts are English where there are none in that language. Raises
-    `InputError` for what is no language.
+    ``language`` is BCP-47. The texts are English where there are none in that language. The
+    speaker's face is a picture `PORTRAIT` beside the script. Raises `InputError` for what is no
+    language.
     """
     if not re.match(LANGUAGE, language):
         raise InputError(
             f"{language[:40]!r} is not a language.", advice="Write it as en-US or vi-VN."
         )
     words = _TEXTS.get(language.split("-")[0].lower(), _ENGLISH)
-    return _SCRIPT.format(words=words, language=language)
+    return _SCRIPT.format(words=words, language=language, portrait=PORTRAIT)

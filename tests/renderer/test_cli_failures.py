@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from decimal import Decimal
@@ -31,6 +32,7 @@ from renderer.speech.narration import NarrationError, SpeechAttempt
         (DiskFull(), "environment", 2),
         (AvatarError(Category.QUOTA, "no credit"), "backend", 1),
         (MemoryError(), "environment", 1),
+        (OSError(errno.ENOSPC, "No space left on device"), "environment", 2),
         (Cancelled("cancelled"), "cancelled", 130),
         (KeyboardInterrupt(), "cancelled", 130),
     ],
@@ -92,6 +94,14 @@ def test_what_was_assigned_on_the_command_line_stays_out_of_the_bug_report(
     assert failure.exit_code == 1
     assert "backends.did.api_key=..." in report
     assert "s3cr3t" not in report
+
+
+def test_a_name_that_is_no_utf8_does_not_hide_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVATAR_CACHE_DIR", str(tmp_path))
+    failure = explain(RuntimeError("d\udce9"))
+    assert Path(failure.details["log"]).read_text(encoding="utf-8").count("d\\udce9") == 1
 
 
 def test_a_bug_is_told_even_where_no_log_can_be_written(

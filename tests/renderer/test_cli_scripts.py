@@ -96,6 +96,8 @@ def test_a_program_gets_every_mistake_in_one_line(here: Here, tmp_path: Path) ->
         (["check", "film.yaml", "--set", "workers"], "name=value"),
         (["check", "film.yaml", "--set", "backend=statik"], "static"),
         (["init", "film.yaml"], "file"),
+        (["init", "film.yaml/deeper"], "cannot be written"),
+        (["schema", "-o", "."], "cannot be written"),
     ],
 )
 def test_what_cannot_be_is_wrong_input(
@@ -141,10 +143,19 @@ def test_a_started_film_passes_its_own_check(here: Here, tmp_path: Path, languag
         "avatar.schema.json",
         "avatar.toml",
         "film.yaml",
+        "presenter.png",
     ]
     first = (folder / "film.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert "avatar.schema.json" in first
-    assert here("check", "film.yaml", cwd=folder).returncode == 0
+    checked = here("check", "film.yaml", cwd=folder)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_started_film_has_a_presenter_who_can_speak(here: Here, tmp_path: Path) -> None:
+    here("init", cwd=tmp_path)
+    planned = json.loads(here("plan", "film.yaml", "--json", cwd=tmp_path).stdout)
+    assert [scene["backend"] for scene in planned["scenes"]] == ["puppet"] * 3 + [None]
+    assert planned["degraded"] == []
 
 
 def test_starting_a_film_twice_overwrites_nothing(here: Here, tmp_path: Path) -> None:
@@ -159,13 +170,11 @@ def test_starting_a_film_twice_overwrites_nothing(here: Here, tmp_path: Path) ->
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() == 0, reason="needs a folder that cannot be written"
 )
-def test_a_folder_that_cannot_be_written_is_the_machines_trouble(
-    here: Here, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_written_is_wrong_input(here: Here, tmp_path: Path) -> None:
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     done = here("init", "x", cwd=tmp_path)
     tmp_path.chmod(stat.S_IRWXU)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "cannot be written" in done.stderr
 
 

@@ -7,15 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avatar_core.errors import InputError
+from avatar_core.errors import DiskFull, InputError
 from avatar_core.events import RenderFailed, Warned
 from renderer.cli.json_lines import JsonLines
 from renderer.cli.streams import printable
+from support_cli import avatar, environment
 
 NOISY = """
 import os, subprocess, sys
@@ -52,7 +54,7 @@ def test_reserved_output_is_utf8_whatever_the_machine_prefers() -> None:
 def test_a_failure_in_json_output_is_its_last_line_and_a_sentence() -> None:
     code = """
 import typer
-from avatar_core.errors import InputError
+from avatar_core.errors import DiskFull, InputError
 from renderer.cli.json_lines import json_output
 try:
     with json_output() as lines:
@@ -89,6 +91,60 @@ def test_a_reader_that_goes_away_does_not_stop_the_render() -> None:
     lines.write({"event": "second"})
     with pytest.raises(BrokenPipeError):
         stream.close()
+
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs a disk that is always full")
+
+
+@needs_full
+@pytest.mark.parametrize("command", [["--help"], ["schema"], ["check", "film.yaml", "--json"]])
+def test_output_that_no_disk_has_room_for_is_told_in_one_sentence(
+    command: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "film.yaml").write_text("scenes: [{duration: 1}]\n", encoding="utf-8")
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "renderer", *command],
+            cwd=tmp_path, env=environment(tmp_path), stdout=full, stderr=subprocess.PIPE,
+            encoding="utf-8", check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [str(DiskFull())]
+
+
+CODE_PAGES = ("ascii", "cp1258")
+
+
+@pytest.mark.parametrize("page", CODE_PAGES)
+def test_a_console_that_lacks_letters_shows_something_in_their_place(
+    page: str, tmp_path: Path
+) -> None:
+    (tmp_path / "trà sữa.yaml").write_text(
+        'title: "Trà ô lông 😀"\nscenes: [{id: mo-dau, duration: 1}]\n', encoding="utf-8"
+    )
+    for command in (["--help"], ["check", "trà sữa.yaml"], ["check", "không có.yaml"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "renderer", *command],
+            cwd=tmp_path, env=environment(tmp_path, {"PYTHONIOENCODING": page}),
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert b"Traceback" not in done.stderr
+        assert done.returncode == (2 if "không có.yaml" in command else 0), done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file names are not bytes there")
+def test_a_locale_that_cannot_write_a_files_name_is_told_with_the_next_step(
+    tmp_path: Path,
+) -> None:
+    portrait = "scenes: [{text: Hi, speaker: a}]\nspeakers: {a: {portrait: ảnh.png}}\n"
+    (tmp_path / "film.yaml").write_text(portrait, encoding="utf-8")
+    done = avatar(
+        "render", "film.yaml", cwd=tmp_path,
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "PYTHONUTF8=1" in done.stderr
 
 
 @given(st.text())

@@ -181,3 +181,8 @@ def test_a_file_of_the_same_size_and_date_is_read_again(tmp_path: Path) -> None:
     before = hashes(file)
     other.replace(file)
     assert hashes(file) != before
+
+
+def test_a_name_that_is_no_utf8_has_a_key_of_its_own() -> None:
+    first, second = (content_key(target=name) for name in ("d\udce9", "d\udce8"))
+    assert first != second
