@@ -21,7 +21,7 @@ import support_tunnels
 from avatar_core.testing import media
 from support_cli import environment
 from support_sadtalker import argument, calls, install
-from support_serve import Client
+from support_serve import PATIENCE, Client
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 
@@ -41,7 +41,7 @@ class Served:
             reader.start()
 
     def address(self) -> str:
-        line = self.lines.get(timeout=60)
+        line = self.lines.get(timeout=PATIENCE)
         assert line.startswith("COLAB_API_URL="), (line, self.said)
         return line.strip().removeprefix("COLAB_API_URL=")
 
@@ -51,9 +51,9 @@ class Served:
 
     def ended(self) -> int:
         """The exit code; all that was printed is there."""
-        status = self.process.wait(60)
+        status = self.process.wait(PATIENCE)
         for reader in self._readers:
-            reader.join(5)
+            reader.join(PATIENCE)
         return status
 
 

@@ -147,12 +147,12 @@ def test_a_table_that_closes_takes_nothing_and_wakes_whoever_waits(desk: Desk) -
     done = threading.Event()
 
     def wait() -> None:
-        desk.table.wait(job, 60)
+        desk.table.wait(job, 600)
         done.set()
 
     threading.Thread(target=wait, daemon=True).start()
     desk.table.close()
-    assert done.wait(5)
+    assert done.wait(60)
     assert desk.table.take() is None
     with pytest.raises(Refusal) as caught:
         desk.submit()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import HTTPException
 
 from avatar_core.errors import NO_ROOM, DiskFull
 from backends.colab.server.intake import idempotency_key, json_object
@@ -30,6 +30,8 @@ _CODES = {
     413: "body_too_large",
     416: "bad_range",
 }
+# Headers that belong to a refusal of its own: with 405 and 416.
+_TELLING = ("Allow", "Content-Range")
 _OTHER_SITES = ("cross-site", "same-site")
 
 
@@ -92,9 +94,8 @@ def _http_refused(failure: HTTPException) -> Any:
     if status >= 500:
         return _fault(failure)
     body, status, headers = _refused(Refusal(_CODES.get(status, "bad_request")))
-    if isinstance(failure, RequestedRangeNotSatisfiable):
-        headers["Content-Range"] = f"bytes */{failure.length}"
-    return body, status, headers
+    told = {name: value for name, value in failure.get_headers() if name in _TELLING}
+    return body, status, headers | told
 
 
 def _fault(failure: Exception) -> Any:

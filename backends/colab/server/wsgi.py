@@ -21,7 +21,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 
-from avatar_core.errors import InputError
+from avatar_core.errors import NO_ROOM, InputError
 from backends.colab.server.refusals import Refusal
 from backends.colab.server.service import NAME, Service
 
@@ -67,7 +67,14 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             self._refuse(Refusal("bad_request"))
             return len(data)
         self._begun = True
-        consumed = int(super().received(data))
+        try:
+            consumed = int(super().received(data))
+        except OSError as failure:
+            # A large body is kept among the temporary files until it is whole.
+            if failure.errno not in NO_ROOM:
+                raise
+            self._refuse(Refusal("no_room"))
+            return len(data)
         if self.error is not None:
             self._refuse(Refusal(_CODES.get(self.error.code, "bad_request")))
             return len(data)
@@ -79,6 +86,11 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
                 self._refuse(refusal)
                 return len(data)
         return consumed
+
+    def close(self) -> None:
+        # A file that could not be written to its end cannot be closed in peace either.
+        with contextlib.suppress(OSError):
+            super().close()
 
     def _judge(self) -> None:
         bodiless = not self.chunked and not self.content_length
