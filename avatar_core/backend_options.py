@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from avatar_core.errors import InputError
+from avatar_core.errors import InputError, InputErrors, noted
 from avatar_core.nearest import did_you_mean
 from avatar_core.registry import PluginFault, Registry
 from avatar_core.secrets import remember, reveal
 from avatar_core.settings_layers import AS_THEY_ARE, OPEN_TABLES, Place
-from avatar_core.validation import first_fault
+from avatar_core.validation import Fault, faults_of
 
 if TYPE_CHECKING:
     from avatar_core.backend import AvatarBackend
@@ -46,22 +47,58 @@ def backend_options(
         remember(checked)
         return checked
     except ValidationError as failure:
-        fault = first_fault(failure)
+        faults = faults_of(failure)
     except Exception as failure:
         raise PluginFault(
             f"The options of the backend {name!r} cannot be checked: "
             f"{type(failure).__name__}: {failure}.",
             advice="Report it to its author, and choose another backend.",
         ) from failure
+    raise InputErrors(_mistake(fault, name, options, scene, places or {}) for fault in faults)
+
+
+def _mistake(
+    fault: Fault,
+    backend: str,
+    options: type[BaseModel],
+    scene: Mapping[str, Any],
+    places: Mapping[str, Place],
+) -> InputError:
     top, _, _ = fault.key.partition(".")
     message, advice = fault.message, None
     if fault.unknown:
-        message = f"The backend {name!r} has no such option."
+        message = f"The backend {backend!r} has no such option."
         advice = did_you_mean(fault.key, options.model_fields)
-    dotted = f"avatar.options.{name}" if top in scene else f"backends.{name}"
+    dotted = f"avatar.options.{backend}" if top in scene else f"backends.{backend}"
     dotted = f"{dotted}.{fault.key}" if fault.key else dotted
-    place = (places or {}).get(dotted) or Place("", dotted)
-    raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+    place = places.get(dotted) or Place("", dotted)
+    return InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+
+
+def check_settings(
+    loaded: LoadedSettings,
+    backends: Registry[AvatarBackend],
+    engines: Registry[SpeechEngine],
+    *,
+    complete: bool = True,
+    given: Collection[str] = (),
+) -> None:
+    """Refuse what `check_backend_names` and `check_engine_names` do, and options that the chosen
+    backends do not take (``given`` are made already); all of it at once."""
+    found: list[InputError] = []
+    with noted(found):
+        check_backend_names(loaded, backends, tables=complete)
+    with noted(found):
+        check_engine_names(loaded, engines)
+    settings = loaded.settings
+    for name in dict.fromkeys((settings.backend, *settings.fallback)):
+        if name in given or name not in backends:
+            continue
+        # One that cannot be loaded is told when its turn comes, and the next one is tried.
+        with noted(found), contextlib.suppress(PluginFault):
+            backend_options(backends, name, settings, places=loaded.places)
+    if found:
+        raise InputErrors(found)
 
 
 def check_backend_names(
@@ -73,30 +110,41 @@ def check_backend_names(
     settings = loaded.settings
     # With some plugins left out the default may be among them; `static` then stands in for it.
     chosen = () if loaded.origins.get("backend") == "default" else (settings.backend,)
+    found: dict[tuple[str, str], InputError] = {}
     for key, names in {"backend": chosen, "fallback": settings.fallback}.items():
         for name in names:
-            _check_name(name, registry, loaded.places.get(key) or Place("", key))
-    if not tables:
-        return
-    for dotted, place in loaded.places.items():
+            _check_name(name, registry, loaded.places.get(key) or Place("", key), found)
+    for dotted, place in loaded.places.items() if tables else ():
         if dotted.partition(".")[0] in OPEN_TABLES and place.key not in AS_THEY_ARE:
-            _check_name(dotted.split(".")[1], registry, place)
+            _check_name(dotted.split(".")[1], registry, place, found)
+    if found:
+        raise InputErrors(found.values())
 
 
 def check_engine_names(loaded: LoadedSettings, registry: Registry[SpeechEngine]) -> None:
     """Refuse names of speech engines that do not exist, in ``speech.engine`` and ``fallback``."""
     speech = loaded.settings.speech
     chosen = (speech.engine,) if speech.engine is not None else ()
+    found: dict[tuple[str, str], InputError] = {}
     for key, names in {"speech.engine": chosen, "speech.fallback": speech.fallback}.items():
+        place = loaded.places.get(key) or Place("", key)
         for name in names:
-            _check_name(name, registry, loaded.places.get(key) or Place("", key), "speech engine")
+            _check_name(name, registry, place, found, "speech engine")
+    if found:
+        raise InputErrors(found.values())
 
 
 def _check_name(
-    name: str, registry: Registry[Any], place: Place, what: str = "avatar backend"
+    name: str,
+    registry: Registry[Any],
+    place: Place,
+    found: dict[tuple[str, str], InputError],
+    what: str = "avatar backend",
 ) -> None:
-    if name not in registry:
-        raise InputError(
+    # A table is told once, however many keys it has.
+    where = ".".join(place.key.split(".")[:2])
+    if name not in registry and (where, name) not in found:
+        found[where, name] = InputError(
             f"There is no {what} {name!r}.",
             file=place.file,
             line=place.line,

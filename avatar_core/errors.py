@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -97,6 +99,31 @@ class InputError(Exception):
         parts = [part for part in (where, self.key) if part]
         text = ": ".join([*parts, self.message])
         return f"{text} {self.advice}" if self.advice else text
+
+
+class InputErrors(InputError):
+    """Several mistakes, told together; the first is told where only one can be."""
+
+    def __init__(self, mistakes: Iterable[InputError]) -> None:
+        self.mistakes = tuple(mistakes)
+        first = self.mistakes[0]
+        super().__init__(
+            first.message, file=first.file, line=first.line, key=first.key, advice=first.advice
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+@contextlib.contextmanager
+def noted(found: list[InputError]) -> Iterator[None]:
+    """Put the mistakes that are raised inside among those ``found``, and go on."""
+    try:
+        yield
+    except InputErrors as several:
+        found.extend(several.mistakes)
+    except InputError as mistake:
+        found.append(mistake)
 
 
 class EnvironmentFault(Exception):

@@ -5,20 +5,20 @@ Precedence: argument > environment > ``.env`` > ``avatar.toml`` > default.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard, cast
+from typing import Annotated, Any, Literal, NoReturn, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from avatar_core import settings_layers as layers
-from avatar_core.errors import InputError
-from avatar_core.nearest import did_you_mean
+from avatar_core.errors import InputError, InputErrors, noted
 from avatar_core.policy.affinity import Affinity
 from avatar_core.policy.settings import (
     BackendPolicy,
@@ -29,7 +29,7 @@ from avatar_core.policy.settings import (
     RetrySettings,
 )
 from avatar_core.secrets import hide, is_secret, mask
-from avatar_core.validation import first_fault
+from avatar_core.settings_mistakes import mistakes_of, without
 
 DEFAULT_BACKEND = "puppet"
 CONFIG_NAME = "avatar.toml"
@@ -169,11 +169,13 @@ def load_settings(
     config: Path | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    check: Callable[[LoadedSettings], None] = lambda loaded: None,
 ) -> LoadedSettings:
     """Read all sources. ``overrides`` may have dotted keys or nested tables; None is left out.
 
-    Without ``config``, ``avatar.toml`` in ``cwd`` is read if there is one. Raises `InputError`
-    with the file and line, or the variable, of what is wrong.
+    Without ``config``, ``avatar.toml`` in ``cwd`` is read if there is one. ``check`` looks at what
+    was read; it is also asked about the rest where some of it is wrong. Raises `InputErrors` with
+    the file and line, or the variable, of everything that is wrong.
     """
     folder = cwd or Path.cwd()
     known = known_keys(Settings)
@@ -181,15 +183,51 @@ def load_settings(
         config = folder / CONFIG_NAME
     given = {k: v for k, v in (overrides or {}).items() if v is not None}
     stack = [
-        layers.from_toml(config) if config else layers.Layer(),
+        _of_file(config),
         layers.from_dotenv(folder / ".env", known),
         layers.from_environment(os.environ if env is None else env, known),
         layers.from_arguments(given),
     ]
     _settle_paths(stack, folder)
-    places = {dotted: place for layer in stack for dotted, place in layer.places.items()}
-    settings = _validated(stack, places, known)
+    found = [mistake for layer in stack for mistake in layer.mistakes]
+    with noted(found):
+        loaded = _loaded(stack, known, config)
+    if found:
+        _look_at_the_rest(stack, known, found, check)
+    else:
+        check(loaded)
+    return loaded
+
+
+def _of_file(config: Path | None) -> layers.Layer:
+    if config is None:
+        return layers.Layer()
+    try:
+        return layers.from_toml(config)
+    except InputError as unreadable:
+        return layers.Layer(mistakes=[unreadable])
+
+
+def _loaded(
+    stack: Sequence[layers.Layer], known: frozenset[str], config: Path | None
+) -> LoadedSettings:
+    settings, places = _validated(stack, known), _places(stack)
     return LoadedSettings(settings, _origins(settings, places, known), places, config)
+
+
+def _look_at_the_rest(
+    stack: Sequence[layers.Layer],
+    known: frozenset[str],
+    found: list[InputError],
+    check: Callable[[LoadedSettings], None],
+) -> NoReturn:
+    """Raise what was ``found``, and what ``check`` finds in the rest."""
+    without(stack, found)
+    with contextlib.suppress(InputError):
+        rest = _loaded(stack, known, None)
+        with noted(found):
+            check(rest)
+    raise InputErrors(found)
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
@@ -247,62 +285,21 @@ def _from_its_file(value: Any, place: layers.Place, folder: Path) -> Any:
     return base.absolute() / Path(value).expanduser()
 
 
-def _validated(
-    stack: Sequence[layers.Layer], places: Mapping[str, layers.Place], known: frozenset[str]
-) -> Settings:
+def _validated(stack: Sequence[layers.Layer], known: frozenset[str]) -> Settings:
+    """The settings; raises `InputErrors` with what is wrong."""
+    places = _places(stack)
     # Refuses what is a value in one layer and a table in another, which merging would hide.
     layers.nested(places)
     sources: dict[str, Any] = {_LAYERS: stack}
     try:
         return Settings(**sources)
     except ValidationError as failure:
-        fault = first_fault(failure)
-    place = _place_of(fault.key, places)
-    if fault.unknown:
-        near = known | _keys_beside(fault.key)
-        advice: str | None = did_you_mean(place.key, near)
-        message = "There is no such setting."
-    else:
-        message, advice = fault.message, _leave_out(fault.key)
-    raise InputError(message, file=place.file, line=place.line, key=place.key, advice=advice)
+        found = mistakes_of(failure, places, known, Settings())
+    raise InputErrors(found)
 
 
-def _leave_out(dotted: str) -> str | None:
-    """What holds without the key; None where that cannot be told."""
-    table, _, rest = dotted.partition(".")
-    if table == "policies" and rest.count("."):
-        return "Leave it out to treat this backend as the others."
-    value: object = Settings()
-    try:
-        for part in dotted.split("."):
-            value = getattr(value, part)
-    except AttributeError:
-        return None
-    if isinstance(value, BaseModel | dict):
-        return None
-    told = f", {value}" if isinstance(value, str) else f", {value:g}" if _is_number(value) else ""
-    return f"Leave it out for the default{told}."
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _keys_beside(dotted: str) -> set[str]:
-    """The keys that a backend's policy has, where ``dotted`` is meant to be one."""
-    table, _, rest = dotted.partition(".")
-    name = rest.partition(".")[0]
-    return {f"policies.{name}.{key}" for key in BackendPolicy.model_fields if table == "policies"}
-
-
-def _place_of(dotted: str, places: Mapping[str, layers.Place]) -> layers.Place:
-    """The place of a key, of what is inside it, or of what it is inside."""
-    if dotted in places:
-        return places[dotted]
-    for key, place in places.items():
-        if key.startswith(f"{dotted}.") or dotted.startswith(f"{key}."):
-            return place
-    return layers.Place("argument", dotted)
+def _places(stack: Sequence[layers.Layer]) -> dict[str, layers.Place]:
+    return {dotted: place for layer in stack for dotted, place in layer.places.items()}
 
 
 def _origins(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avatar_core.errors import InputError
+from avatar_core.errors import InputError, noted
 from avatar_core.nearest import did_you_mean
 
 PREFIX = "AVATAR_"
@@ -42,10 +42,11 @@ class Place:
 
 @dataclass(slots=True)
 class Layer:
-    """Values by dotted key, and the place of each."""
+    """Values by dotted key, and the place of each; ``mistakes`` are about what is no key at all."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+    mistakes: list[InputError] = field(default_factory=list)
 
     def put(self, dotted: str, value: Any, place: Place) -> None:
         self.values[dotted] = value
@@ -61,7 +62,7 @@ def from_arguments(overrides: Mapping[str, Any]) -> Layer:
 
 
 def from_environment(variables: Mapping[str, str], known: frozenset[str]) -> Layer:
-    """Values from environment variables; raises `InputError` for an unknown ``AVATAR_`` one.
+    """Values from environment variables; an unknown ``AVATAR_`` one is a mistake.
 
     ``known`` holds the dotted keys that exist (below `OPEN_TABLES` anything may).
     """
@@ -103,7 +104,8 @@ def _from_variables(
         if not value or not ours or (name in ENVIRONMENT_ONLY and file is None):
             continue
         place = Place(".env" if file else f"environment {name}", name, file, lines.get(name))
-        layer.put(_dotted(name, known, place), value, place)
+        with noted(layer.mistakes):
+            layer.put(_dotted(name, known, place), value, place)
     return layer
 
 

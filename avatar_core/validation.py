@@ -42,12 +42,20 @@ _KINDS = ("_parsing", "_parsing_size", "_type", "_attributes_type", "_from_float
 
 
 def first_fault(failure: ValidationError) -> Fault:
-    """The first complaint, without the value itself: it may hold a secret.
+    """The first complaint, as `faults_of` sorts them."""
+    return faults_of(failure)[0]
 
-    An unknown key comes first: it is usually why another one is missing.
+
+def faults_of(failure: ValidationError) -> list[Fault]:
+    """All complaints, without the values themselves: those may hold secrets.
+
+    Unknown keys come first: they are usually why others are missing.
     """
     errors = failure.errors(include_url=False, include_input=False)
-    error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    return sorted((_fault(error) for error in errors), key=lambda fault: not fault.unknown)
+
+
+def _fault(error: ErrorDetails) -> Fault:
     message = _in_words(error)
     return Fault(
         key=".".join(str(part) for part in error["loc"]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from avatar_core.errors import EnvironmentFault, InputError
+from avatar_core.errors import EnvironmentFault, InputError, InputErrors
 
 if TYPE_CHECKING:
     from avatar_core.plugins import Plugins
@@ -68,7 +68,7 @@ def diagnose(config: Path | None = None, plugins: Plugins | None = None) -> Diag
         loaded = load_settings(config=config)
     except InputError as mistake:
         findings += [*_cache(None), *_engines(found), *_failed_plugins(found)]
-        findings.append(Finding("settings", "settings", "broken", str(mistake)))
+        findings += _mistakes(mistake)
         return Diagnosis(tuple(findings), {}, {})
     findings += [*_cache(loaded.settings.cache_dir), *_engines(found)]
     findings += [*_backends(found, loaded), *_failed_plugins(found), *_names(found, loaded)]
@@ -136,13 +136,20 @@ def _backends(plugins: Plugins, loaded: LoadedSettings) -> Iterator[Finding]:
 
 def _names(plugins: Plugins, loaded: LoadedSettings) -> Iterator[Finding]:
     """Every render begins with this: a name that does not exist would end it."""
-    from avatar_core.backend_options import check_backend_names, check_engine_names
+    from avatar_core.backend_options import check_settings
+    from avatar_core.settings_idle import idle_settings
 
     try:
-        check_backend_names(loaded, plugins.backends, tables=plugins.complete)
-        check_engine_names(loaded, plugins.engines)
+        check_settings(loaded, plugins.backends, plugins.engines, complete=plugins.complete)
     except InputError as mistake:
-        yield Finding("settings", "names", "broken", str(mistake))
+        yield from _mistakes(mistake)
+    for sentence in idle_settings(loaded):
+        yield Finding("settings", "no effect", "warning", sentence)
+
+
+def _mistakes(mistake: InputError) -> Iterator[Finding]:
+    for one in mistake.mistakes if isinstance(mistake, InputErrors) else (mistake,):
+        yield Finding("settings", one.key or "settings", "broken", str(one))
 
 
 _INSTALL_AGAIN = "Install it again: pip install --force-reinstall avatar-core"

@@ -6,12 +6,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from avatar_core.backend import AvatarBackend
-from avatar_core.backend_options import check_backend_names, check_engine_names
+from avatar_core.backend_options import check_settings
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import TrailEntry
 from avatar_core.errors import Cancelled, InputError
@@ -19,7 +20,8 @@ from avatar_core.events import Event, EventBus
 from avatar_core.nearest import did_you_mean
 from avatar_core.plugins import load_plugins
 from avatar_core.pool import BackendPool
-from avatar_core.settings import load_settings
+from avatar_core.settings import LoadedSettings, load_settings
+from avatar_core.settings_idle import idle_settings
 from renderer.assemble import check_target
 from renderer.film import Film
 from renderer.planning.alternatives import estimate_of
@@ -52,7 +54,7 @@ class SmartVideoRenderer:
     in the working folder), ``overrides`` are settings by dotted name, ``workers`` is how many
     scenes are made at once. ``on_event`` hears everything that happens, from any thread.
 
-    Raises `InputError` at once for names and settings that do not exist.
+    Raises `InputErrors` at once, with everything that is wrong in the settings.
     """
 
     def __init__(
@@ -81,11 +83,14 @@ class SmartVideoRenderer:
         self._load(arguments, Path(config) if config is not None else None)
 
     def _load(self, arguments: Mapping[str, Any], config: Path | None) -> None:
-        self.loaded = load_settings(arguments, config)
+        plugins, given = self._plugins, self._given
+        known = plugins.backends.overlaid({n: type(b) for n, b in given.items()})
+
+        def check(loaded: LoadedSettings) -> None:
+            check_settings(loaded, known, plugins.engines, complete=plugins.complete, given=given)
+
+        self.loaded = load_settings(arguments, config, check=check)
         self.settings = self.loaded.settings
-        known = self._plugins.backends.overlaid({n: type(b) for n, b in self._given.items()})
-        check_backend_names(self.loaded, known, tables=self._plugins.complete)
-        check_engine_names(self.loaded, self._plugins.engines)
         self._store: Store | None = None
         self._hashes = FileHashes()
 
@@ -136,7 +141,7 @@ class SmartVideoRenderer:
             for scene in film.scenes:
                 if scene.presenter is not None:
                     pool.rungs(scene.presenter.backends, scene.presenter.options)
-        return film
+        return replace(film, warnings=(*idle_settings(self.loaded), *film.warnings))
 
     def plan(
         self, script: Script, *, variables: Mapping[str, str | int | float] | None = None

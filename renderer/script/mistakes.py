@@ -10,7 +10,7 @@ from typing import Any, Union
 
 from pydantic import BaseModel, ValidationError
 
-from avatar_core.errors import InputError
+from avatar_core.errors import InputError, InputErrors
 from avatar_core.nearest import nearest
 from avatar_core.pages import see
 from renderer.script.models import VideoScript
@@ -46,18 +46,11 @@ _BOUNDS = {
 }
 
 
-class ScriptError(InputError):
+class ScriptError(InputErrors):
     """Everything that is wrong with a script; ``mistakes`` are in the order of their lines."""
 
     def __init__(self, mistakes: Sequence[InputError]) -> None:
-        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line or 0))
-        first = self.mistakes[0]
-        super().__init__(
-            first.message, file=first.file, line=first.line, key=first.key, advice=first.advice
-        )
-
-    def __str__(self) -> str:
-        return "\n".join(str(mistake) for mistake in self.mistakes)
+        super().__init__(sorted(mistakes, key=lambda mistake: mistake.line or 0))
 
 
 class Mistakes:

@@ -284,7 +284,7 @@ _VALUES = {
     "workers": "3", "use_ai_avatar": "false", "on_degraded": "fail", "affinity": "film",
     "redo_earlier": "true", "second_try": "false", "allow_upload": "false", "report": "false",
     "budget.currency": "EUR", "budget.allow_unknown_price": "false",
-    "budget.reorder_lost": "true",
+    "budget.reorder_lost": "true", "budget.reorder_bad": "true",
 }  # fmt: skip
 
 
