@@ -83,22 +83,44 @@ def check_settings(
     complete: bool = True,
     given: Collection[str] = (),
 ) -> None:
-    """Refuse what `check_backend_names` and `check_engine_names` do, and options that the chosen
-    backends do not take (``given`` are made already); all of it at once."""
+    """Refuse what `check_backend_names` and `check_engine_names` do, options that the chosen
+    backends do not take (``given`` are made already), and options that no backend has at all; all
+    of it at once."""
     found: list[InputError] = []
     with noted(found):
         check_backend_names(loaded, backends, tables=complete)
     with noted(found):
         check_engine_names(loaded, engines)
     settings = loaded.settings
-    for name in dict.fromkeys((settings.backend, *settings.fallback)):
+    chosen = dict.fromkeys((settings.backend, *settings.fallback))
+    for name in chosen:
         if name in given or name not in backends:
             continue
         # One that cannot be loaded is told when its turn comes, and the next one is tried.
         with noted(found), contextlib.suppress(PluginFault):
             backend_options(backends, name, settings, places=loaded.places)
+    for name in (name for name in settings.backends if name not in chosen and name in backends):
+        with contextlib.suppress(PluginFault):
+            found += _misspelt(backends, name, loaded)
     if found:
         raise InputErrors(found)
+
+
+def _misspelt(
+    backends: Registry[AvatarBackend], name: str, loaded: LoadedSettings
+) -> list[InputError]:
+    """Options of a backend that is not chosen and that it does not have. What is wrong with the
+    others, such as the key of an account that is not used today, is no concern of this film."""
+    options = backends.load(name).Options
+    try:
+        options.model_validate(reveal(dict(loaded.settings.backends[name])))
+    except ValidationError as failure:
+        unknown = [fault for fault in faults_of(failure) if fault.unknown]
+        return [_mistake(fault, name, options, {}, loaded.places) for fault in unknown]
+    except Exception:
+        # A validator of a plugin's own that fails is told when the backend is chosen.
+        return []
+    return []
 
 
 def check_backend_names(

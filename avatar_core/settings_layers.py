@@ -117,7 +117,10 @@ def from_toml(path: Path) -> Layer:
     except tomllib.TOMLDecodeError as failure:
         at = re.search(r"at line (\d+)", str(failure))
         line = int(at[1]) if at else None
-        raise InputError(f"This is not valid TOML: {failure}.", file=path, line=line) from None
+        # What a beginner forgets most often; the parser says only that there is no value.
+        advice = 'Text stands in quotes: backend = "colab"' if "value" in str(failure) else None
+        message = f"This is not valid TOML: {failure}."
+        raise InputError(message, file=path, line=line, advice=advice) from None
     except UnicodeDecodeError:
         raise InputError("This is not a text file in UTF-8.", file=path) from None
     except OSError as failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -52,6 +53,14 @@ def test_the_example_makes_a_clip_of_the_right_size_and_length(
     assert (frames[0].width, frames[0].height) == request.size
     assert len(frames) == round(request.duration * request.fps)
     assert clip.backend == "sway"
+
+
+def test_the_package_of_the_example_holds_its_module_and_names_it() -> None:
+    (text,) = [b for b in code_blocks("docs/plugins.md", "toml") if "[project]" in b]
+    package = tomllib.loads(text)
+    # Without a list, a second module in the folder, such as its test, stops the installation.
+    assert package["tool"]["setuptools"]["py-modules"] == ["avatar_sway"]
+    assert package["project"]["entry-points"]["avatar_core"] == {"sway": "avatar_sway"}
 
 
 def test_the_longer_example_refuses_a_picture_that_is_none(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Health, Job
-from avatar_core.backend_options import backend_options, check_backend_names
+from avatar_core.backend_options import backend_options, check_backend_names, check_settings
 from avatar_core.errors import InputError
 from avatar_core.registry import Registry
 from avatar_core.settings import LoadedSettings, load_settings
+from avatar_core.speech import SpeechEngine
 
 
 class Options(BaseModel):
@@ -129,3 +130,26 @@ def test_a_key_for_a_service_whose_backend_is_not_installed_disturbs_nobody(
 ) -> None:
     settings = loaded(tmp_path, 'backend = "colab"', env={"DID_API_KEY": "x"})
     check_backend_names(settings, registry)
+
+
+NOT_CHOSEN = 'backend = "static"\n[backends.colab]\n'
+
+
+def check(registry: Registry[AvatarBackend], settings: LoadedSettings) -> None:
+    registry.register("static", type("Static", (Colab,), {"name": "static"}))
+    check_settings(settings, registry, Registry("speech engine", SpeechEngine))
+
+
+def test_an_option_that_a_backend_lacks_is_refused_before_it_is_chosen(
+    registry: Registry[AvatarBackend], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        check(registry, loaded(tmp_path, NOT_CHOSEN + "stepps = 3\n"))
+    assert str(caught.value).startswith(f"{tmp_path / 'avatar.toml'}:3: backends.colab.stepps: ")
+    assert "Did you mean 'steps'?" in str(caught.value)
+
+
+def test_a_wrong_value_for_a_backend_that_is_not_chosen_stops_no_film(
+    registry: Registry[AvatarBackend], tmp_path: Path
+) -> None:
+    check(registry, loaded(tmp_path, NOT_CHOSEN + 'steps = "many"\n'))
