@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from avatar_core.backend import FREE, Cost
+from avatar_core.money import in_words
 from avatar_core.policy.settings import BudgetSettings
 
 
@@ -93,9 +94,10 @@ class Budget:
         ]
         for name, key, most, taken in rooms:
             if most is not None and taken + price.amount > most:
+                left = Cost(max(Decimal(0), most - taken), price.currency)
+                cost, rest, whole = in_words(price, left, Cost(most, price.currency))
                 raise BudgetRefusal(
-                    f"it would cost {price.amount} {price.currency}, and of {name} "
-                    f"{max(Decimal(0), most - taken)} of {most} is left ({key})"
+                    f"it would cost {cost}, and of {name} {rest} of {whole} is left ({key})"
                 )
 
 

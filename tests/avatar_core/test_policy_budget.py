@@ -109,7 +109,7 @@ def test_a_film_stops_paying_where_its_budget_ends(tmp_path: Path, threads: int)
     assert sum(calls(b) for b in (did,)) == 6
     assert [outcome.clip.backend for outcome in made].count("did") == 6
     refused = [o.trail[0] for o in made if o.clip.backend == "static"]
-    assert all("of the film's budget 0.2 of 3.2 is left" in entry.message for entry in refused[-3:])
+    assert all("of the film's budget 0.20 USD of 3.20 USD is left" in entry.message for entry in refused[-3:])
     assert stage.policy.budget.spent == money("3.0")
 
 
@@ -117,7 +117,7 @@ def test_a_backend_may_have_a_budget_of_its_own(tmp_path: Path) -> None:
     did = paid()
     outcomes = Stage(tmp_path, did, policies={"did": {"max_cost": "1"}}).scenes(4)
     assert calls(did) == 2
-    assert "of the budget of did 0 of 1 is left" in outcomes[-1].trail[0].message
+    assert "of the budget of did 0.00 USD of 1.00 USD is left" in outcomes[-1].trail[0].message
 
 
 class Priced(ScriptedBackend):
@@ -232,5 +232,5 @@ def test_the_last_rungs_cost_is_told_as_well(tmp_path: Path) -> None:
 def test_free_means_free() -> None:
     budget = Budget(BudgetSettings(max_cost=Decimal(0), allow_unknown_price=False))
     budget.reserve("puppet", FREE).settle(FREE)
-    with pytest.raises(BudgetRefusal, match=r"0 of 0 is left"):
+    with pytest.raises(BudgetRefusal, match=r"0.00 USD of 0.00 USD is left"):
         budget.reserve("did", money("0.01"))

@@ -146,7 +146,7 @@ def test_the_whole_story_of_a_paid_chain_is_told(
     assert done.returncode == 0, done.stderr
     for told in (
         "needs the package 'no_such_module'",
-        "cloud: it would cost 0.20 USD, and of the film's budget 0.10 of 0.30 is left "
+        "cloud: it would cost 0.20 USD, and of the film's budget 0.10 USD of 0.30 USD is left "
         "(budget.max_cost, or limits.max_cost in the script)",
         "riddle: its price is not known beforehand",
         "The narration lasts 1.6 s; this backend takes 1 s.",
