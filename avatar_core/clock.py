@@ -42,11 +42,18 @@ class Clock(Protocol):
         """Wait; raises `Cancelled` as soon as ``cancel`` is set."""
 
     def call(
-        self, work: Callable[[], T], seconds: float | None, cancel: CancelToken | None = None
+        self,
+        work: Callable[[], T],
+        seconds: float | None,
+        cancel: CancelToken | None = None,
+        *,
+        at_once: bool = False,
     ) -> T:
         """What ``work`` returns or raises, `Overrun` if it takes longer than ``seconds``.
 
-        Work that overruns is left behind in a thread of its own, as Python can stop no thread.
+        Work that overruns is left behind in a thread of its own, as Python can stop no thread. So
+        is work that nothing depends on (``at_once``) as soon as ``cancel`` is set; other work is
+        given a moment to end by itself.
         """
 
 
@@ -69,8 +76,15 @@ class SystemClock:
         token.check()
 
     def call(
-        self, work: Callable[[], T], seconds: float | None, cancel: CancelToken | None = None
+        self,
+        work: Callable[[], T],
+        seconds: float | None,
+        cancel: CancelToken | None = None,
+        *,
+        at_once: bool = False,
     ) -> T:
+        if at_once and cancel is not None:
+            cancel.check()
         if seconds is None:
             return work()
         end, stopping = self() + seconds, None
@@ -79,7 +93,7 @@ class SystemClock:
             now = self()
             if cancel is not None and cancel.cancelled:
                 stopping = now if stopping is None else stopping
-                if now - stopping >= self._grace:
+                if at_once or now - stopping >= self._grace:
                     raise Cancelled("cancelled")
             elif now >= end:
                 raise Overrun(seconds)

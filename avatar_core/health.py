@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from avatar_core.attempt import contained
 from avatar_core.backend import AvatarBackend, Health
+from avatar_core.cancel import CancelToken
 from avatar_core.clock import Clock, Overrun, SystemClock
 from avatar_core.errors import AvatarError, Category
 from avatar_core.secrets import scrub
@@ -49,16 +50,21 @@ class HealthChecks:
             raise failure
 
     def ask(
-        self, name: str, backend: AvatarBackend, *, anew: bool = False
+        self,
+        name: str,
+        backend: AvatarBackend,
+        *,
+        anew: bool = False,
+        cancel: CancelToken | None = None,
     ) -> tuple[AvatarError | None, bool]:
         """What keeps the backend from working now, if anything, and whether it was asked just
-        now (and not remembered)."""
+        now (and not remembered). Raises `Cancelled` as soon as ``cancel`` is set."""
         with self._lock:
             memory = self._memories.setdefault(id(backend), _Memory(backend))
         with memory.lock:
             old = memory.result is None or self._clock() - memory.at >= self._good_for
             if old or anew:
-                memory.result = self._check(name, backend)
+                memory.result = self._check(name, backend, cancel)
                 memory.at = self._clock()
             return _failure(memory.result, backend), old or anew
 
@@ -67,9 +73,11 @@ class HealthChecks:
         with self._lock:
             self._memories.pop(id(backend), None)
 
-    def _check(self, name: str, backend: AvatarBackend) -> Health | AvatarError:
+    def _check(
+        self, name: str, backend: AvatarBackend, cancel: CancelToken | None
+    ) -> Health | AvatarError:
         try:
-            return self._clock.call(lambda: _ask(name, backend), self._limit)
+            return self._clock.call(lambda: _ask(name, backend), self._limit, cancel, at_once=True)
         except Overrun:
             text = f"Its health check did not come back within {self._limit:g} s."
             return AvatarError(_category(backend), text)

@@ -8,6 +8,7 @@ import time
 
 from avatar_core.attempt import contained
 from avatar_core.backend import AvatarBackend, AvatarRequest
+from avatar_core.cancel import CancelToken
 from avatar_core.clock import Clock
 from avatar_core.errors import AvatarError, Category, EnvironmentFault
 from avatar_core.orders import Order
@@ -27,6 +28,7 @@ def look_up(
     *,
     reorder: bool,
     seconds: float = FIND_SECONDS,
+    cancel: CancelToken | None = None,
 ) -> str | None:
     """Settle an order whose answer was lost: afterwards its job is known, or there is none.
 
@@ -37,8 +39,10 @@ def look_up(
     if not order.is_unanswered:
         return None
     try:
-        with contained(order.backend):
-            found = clock.call(lambda: _find(backend, request, order.reference), seconds)
+        with contained(order.backend, cancel):
+            found = clock.call(
+                lambda: _find(backend, request, order.reference), seconds, cancel, at_once=True
+            )
     except AvatarError as failure:
         if failure.category is not Category.UNSUPPORTED:
             # Nothing was learnt of the order, whatever the failure says of the question.

@@ -150,6 +150,7 @@ class Tries:
             self._clock,
             reorder=self._policy.settings.budget.reorder_lost,
             seconds=min(FIND_SECONDS, turn.time_left()),
+            cancel=self._scene.cancel,
         )
         self._said += [said] if said else []
         if self._resumed and not self._order.exists:

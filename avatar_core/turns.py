@@ -86,7 +86,9 @@ class Turn:
 
     def require_health(self) -> None:
         """Raise `AvatarError` where the backend says that it cannot work now."""
-        failure, asked = self._policy.health.ask(self._rung, self._backend, anew=self._probe)
+        failure, asked = self._policy.health.ask(
+            self._rung, self._backend, anew=self._probe, cancel=self._cancel
+        )
         if failure is not None:
             # One answer counts once, however many scenes are told of it.
             if asked:

@@ -60,8 +60,15 @@ class VirtualClock:
             cancel.check()
 
     def call(
-        self, work: Callable[[], T], seconds: float | None, cancel: CancelToken | None = None
+        self,
+        work: Callable[[], T],
+        seconds: float | None,
+        cancel: CancelToken | None = None,
+        *,
+        at_once: bool = False,
     ) -> T:
+        if at_once and cancel is not None:
+            cancel.check()
         if seconds is None:
             return work()
         end = self._now + seconds

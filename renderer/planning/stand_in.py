@@ -182,6 +182,11 @@ class PretendedTime:
         self._now += max(0.0, seconds)
 
     def call(
-        self, work: Callable[[], T], seconds: float | None, cancel: CancelToken | None = None
+        self,
+        work: Callable[[], T],
+        seconds: float | None,
+        cancel: CancelToken | None = None,
+        *,
+        at_once: bool = False,
     ) -> T:
-        return self._real.call(work, seconds, cancel)
+        return self._real.call(work, seconds, cancel, at_once=at_once)
