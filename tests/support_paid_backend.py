@@ -20,6 +20,7 @@ from avatar_core.backend import (
     Health,
     Job,
 )
+from avatar_core.clock import Clock
 from avatar_core.errors import AvatarError, Category
 from avatar_core.http import HttpClient
 
@@ -44,7 +45,7 @@ class PaidServiceBackend(AvatarBackend):
     capabilities = Capabilities(needs_network=True, uploads=True, costs_money=True)
     Options = PaidOptions
 
-    def __init__(self, options: BaseModel | None = None) -> None:
+    def __init__(self, options: BaseModel | None = None, clock: Clock | None = None) -> None:
         super().__init__(options)
         assert isinstance(self.options, PaidOptions)
         self._poll = self.options.poll
@@ -53,10 +54,11 @@ class PaidServiceBackend(AvatarBackend):
             auth=SecretStr(f"Bearer {self.options.token.get_secret_value()}"),
             headers={"X-Client-Pid": str(os.getpid())},
             name="Paid",
+            clock=clock,
         )
 
     def check(self) -> Health:
-        credits = self._http.request("GET", "/me", seconds=5).fields()["credits"]
+        credits = self._http.request("GET", "/me", seconds=60).fields()["credits"]
         return Health(True, f"{credits} credits left")
 
     def estimate(self, request: AvatarRequest) -> Cost:
@@ -80,7 +82,7 @@ class PaidServiceBackend(AvatarBackend):
     def find(self, request: AvatarRequest, reference: str) -> str | None:
         del request
         answer = self._http.request(
-            "GET", "/jobs", params={"reference": reference}, accept=_CANNOT_LIST, seconds=5
+            "GET", "/jobs", params={"reference": reference}, accept=_CANNOT_LIST, seconds=60
         )
         if answer.status in _CANNOT_LIST:
             raise AvatarError(Category.UNSUPPORTED, "Paid does not list jobs for this account.")
@@ -88,7 +90,7 @@ class PaidServiceBackend(AvatarBackend):
         return str(found[0]) if found else None
 
     def cancel(self, remote_id: str) -> None:
-        self._http.request("DELETE", f"/jobs/{remote_id}", seconds=5)
+        self._http.request("DELETE", f"/jobs/{remote_id}", seconds=60)
 
     def close(self) -> None:
         self._http.close()

@@ -79,7 +79,8 @@ def be_a_user(account: Account, folder: Path) -> dict[str, str]:
     (info / "entry_points.txt").write_text("[avatar_core]\npaid = support_paid_backend\n")
     (folder / "avatar.toml").write_text(
         f'backend = "paid"\ncache_dir = "{folder / "cache"}"\nreport = false\n'
-        f'retry.delay = 0\n[backends.paid]\nurl = "{account.url}"\ntoken = "{account.token}"\n',
+        "retry.delay = 0\ndeadline.check = 100\n"
+        f'[backends.paid]\nurl = "{account.url}"\ntoken = "{account.token}"\n',
         encoding="utf-8",
     )
     (folder / "out").mkdir()

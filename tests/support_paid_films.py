@@ -13,14 +13,35 @@ from renderer.result import RenderResult
 from renderer.script.models import VideoScript
 from support_paid_backend import PaidOptions, PaidServiceBackend
 from support_paid_service import Account
+from support_policy import LeapingClock
 
-# Nothing here is worth waiting for, and what the user reads about a film is tested elsewhere.
-QUICK: dict[str, Any] = {"retry.delay": 0, "report": False}
+# Nothing here is worth waiting for, and what the user reads about a film is tested elsewhere. A
+# busy machine may leave a check unanswered for a while.
+QUICK: dict[str, Any] = {"retry.delay": 0, "report": False, "deadline.check": 100}
 
 
-def render_paid(account: Account, film: VideoScript, folder: Path, **settings: Any) -> RenderResult:
-    """Render ``film`` to ``out/film.mp4`` with the chain paid -> static, as a new process would."""
-    backend = PaidServiceBackend(PaidOptions(url=account.url, token=account.token))
+class UntilStruck(LeapingClock):
+    """The computer's clock, by which all time is up as soon as a fault of ``account`` strikes."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(1000)
+        self._account = account
+
+    def __call__(self) -> float:
+        if not self.time_is_up.is_set() and self._account.struck:
+            self.time_is_up.set()
+        return super().__call__()
+
+
+def render_paid(
+    account: Account, film: VideoScript, folder: Path, *, hasty: bool = False, **settings: Any
+) -> RenderResult:
+    """Render ``film`` to ``out/film.mp4`` with the chain paid -> static, as a new process would.
+
+    ``hasty``: the backend waits no longer once a fault has struck that keeps it waiting.
+    """
+    clock = UntilStruck(account) if hasty else None
+    backend = PaidServiceBackend(PaidOptions(url=account.url, token=account.token), clock)
     overrides = {**QUICK, "cache_dir": str(folder / "cache"), **settings}
     try:
         with SmartVideoRenderer(backend, overrides=overrides) as renderer:

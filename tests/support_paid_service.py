@@ -44,7 +44,7 @@ ROUTES = [
     ("fetch", "GET", r"/files/([\w-]+)\.mp4"),
 ]
 # How long the silent and the slow keep it up, if nobody hangs up before.
-SILENCE_SECONDS = 20.0
+SILENCE_SECONDS = 600.0
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>\n"
 
 
@@ -91,6 +91,8 @@ class Books:
     faults: list[Fault] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    # How many clients were left waiting.
+    struck: int = 0
 
 
 class Service:
@@ -113,7 +115,7 @@ class Service:
         with self._lock:
             books = self._books[token]
             jobs = [vars(job) for job in books.jobs.values()]
-            return {"requests": list(books.requests), "jobs": jobs}
+            return {"requests": list(books.requests), "jobs": jobs, "struck": books.struck}
 
     def books(self, token: str) -> Books | None:
         with self._lock:
@@ -217,12 +219,13 @@ class Handler(BaseHTTPRequestHandler):
             self._cut()
         body = self._body()
         if fault is not None and fault.when != "after":
-            self._strike(fault)
+            self._strike(fault, books)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         done = self._do(books, route, match.groups(), query, body)
         if fault is not None and fault.when == "after":
-            self._strike(fault)
+            self._strike(fault, books)
         if route == "fetch":
+            books.struck += fault is not None and fault.do == "drip"
             self._send_clip(books.jobs[match[1]], fault)
         else:
             self._json(*done)
@@ -259,7 +262,7 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {"status": "done", "result": f"/files/{job.id}.mp4"}
         return 200, {"status": "created" if job.looks == 1 else "started"}
 
-    def _strike(self, fault: Fault) -> None:
+    def _strike(self, fault: Fault, books: Books) -> None:
         """What a fault does that is the same for all routes; the rest is done by its route."""
         if fault.do == "kill":
             self._kill()
@@ -268,6 +271,7 @@ class Handler(BaseHTTPRequestHandler):
         elif fault.do == "cut":
             self._cut()
         elif fault.do == "silent":
+            books.struck += 1
             self._await_hang_up()
             raise Struck
         elif fault.do == "status":
@@ -416,6 +420,11 @@ class Account:
         return Counter(self._control()["requests"])
 
     @property
+    def struck(self) -> int:
+        """How many clients a fault has left waiting."""
+        return int(self._control()["struck"])
+
+    @property
     def stops(self) -> list[int]:
         """How often each job was asked to stop."""
         return [job["asked_to_stop"] for job in self._control()["jobs"]]
@@ -425,7 +434,7 @@ class Account:
         request = urllib.request.Request(  # noqa: S310
             f"{self.url}/accounts/{self.token}", data, method="PUT" if data else "GET"
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -440,7 +449,7 @@ class PaidService:
             [sys.executable, __file__, "--port-file", port_file, "--ledger", self._ledger],
             stdin=subprocess.PIPE,
         )
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not port_file.exists():
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the paid service did not start")

@@ -53,7 +53,7 @@ def dies(folder: Path, url: str, moments: list[str]) -> None:
     env = environment(folder, settings)
     env["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), *_path()])
     process = start(script, folder / "out" / "film.mp4", "--kill", *moments, env=env, cwd=folder)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, said
 
 

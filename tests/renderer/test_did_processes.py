@@ -92,12 +92,12 @@ def killed(victims: list[subprocess.Popen[str]]) -> None:
 
 
 def dies(process: subprocess.Popen[str]) -> None:
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, (process.returncode, said)
 
 
 def succeeded(process: subprocess.Popen[str]) -> list[str]:
     """Who made the scenes."""
-    printed, said = process.communicate(timeout=90)
+    printed, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return printed.split()

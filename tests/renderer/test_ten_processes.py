@@ -92,7 +92,7 @@ def written(path: Path, film: VideoScript) -> Path:
 
 
 def wait_for_payments(account: Account, count: int) -> list[Payment]:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while len(account.payments) < count:
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -112,6 +112,6 @@ def made_twice(folder: Path) -> list[str]:
 
 def succeeded(process: subprocess.Popen[str]) -> list[str]:
     """Who made the scenes."""
-    printed, said = process.communicate(timeout=90)
+    printed, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return printed.split()
