@@ -164,6 +164,74 @@ def test_a_file_that_is_not_there_is_told_with_where_to_put_it(
     assert "What to do: " in said
 
 
+def test_a_name_may_be_pasted_with_its_quotes(
+    notebook: Notebook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook.try_out(f'"{tmp_path / "lan.png"}"', f" '{tmp_path / 'hello.wav'}' ")
+    assert "Made " in capsys.readouterr().out
+
+
+def test_a_file_of_a_drive_that_is_not_mounted_is_told_with_how_to_mount_it(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook.try_out("/content/drive/MyDrive/lan.png")
+    assert "What to do: Google Drive is not mounted: click Mount Drive" in capsys.readouterr().out
+
+
+def test_without_a_gpu_nothing_is_downloaded_unless_that_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    Notebook(tmp_path).set_up()
+    said = capsys.readouterr().out
+    assert "This machine has no NVIDIA GPU. Nothing was installed." in said
+    assert "Change runtime type > T4 GPU" in said and "WITHOUT_GPU" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_installation_that_is_not_where_it_was_said_is_told_by_the_fields(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook = Notebook(tmp_path, sadtalker=str(tmp_path / "nothing"))
+    notebook.set_up()
+    notebook.serve("none", port=0)
+    said = capsys.readouterr().out
+    assert "does not exist.\nWhat to do: Correct SADTALKER and PYTHON in this cell" in said
+    assert "SADTALKER in cell 1" in said
+    assert "--" not in said
+
+
+def test_a_server_that_cannot_work_yet_says_so_below_its_line(
+    notebook: Notebook, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    notebook.serve("none", port=0)
+    notebook.news()
+    said = capsys.readouterr().out
+    assert "But it cannot make clips yet: This machine shows no NVIDIA GPU." in said
+    assert said.index("COLAB_API_URL=") < said.index("But it cannot")
+    assert "tick WITHOUT_GPU in cell 1" in said.partition("Not ready: ")[2]
+    assert "--without-gpu" not in said
+
+
+@pytest.mark.parametrize("port", [70_000, -5])
+def test_a_number_that_is_no_port_is_told_before_anything_starts(
+    port: int, notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook.serve("none", port=port)
+    assert f"{port} is no port." in capsys.readouterr().out
+
+
+def test_what_the_machine_refuses_is_told_and_no_traceback(
+    notebook: Notebook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "avatar").write_text("a file where a folder should be")
+    notebook.try_out(str(tmp_path / "lan.png"), str(tmp_path / "hello.wav"))
+    said = capsys.readouterr().out
+    assert "This did not work: " in said and "What to do: " in said
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [({"size": 300}, "size: "), ({"pose_style": 46}, "pose_style: It should be 45 or less."),

@@ -110,6 +110,8 @@ def test_from_top_to_bottom_and_a_film_by_the_server_that_it_started(
     assert "There is no ngrok token." in said["ngrok-token"]
     assert "Running: 0, waiting: 0" in said["news"]
     url = address(said["server"])
+    token = re.search(r"avatar:(.+)@", url)[1]  # type: ignore[index]
+    assert [name for name, text in said.items() if token in text] == ["server"]
 
     film = film_of_tones(tmp_path, 1)
     overrides = {"backends.colab": {"url": url, "wait": 5}, "cache_dir": str(tmp_path / "cache"),
@@ -141,6 +143,13 @@ def test_where_nothing_is_there_every_cell_says_what_to_do(bare: Kernel) -> None
     assert "There is no ngrok token" in said["server"]
     assert "Then run cell 6" in said["server"]
     assert "The server is not running. Run cell 5." in said["news"]
+
+
+def test_a_cell_that_is_run_before_those_above_it_says_which_to_run(bare: Kernel) -> None:
+    for name in CELLS[1:]:
+        assert "first. On Colab: Runtime > Run before." in bare.run(name)
+    bare.run("program")
+    assert "Run the cells above first." in bare.run("server")
 
 
 def address(printed: str) -> str:

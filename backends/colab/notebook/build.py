@@ -73,7 +73,13 @@ def _as_json(cells: Iterable[Cell]) -> str:
         "cells": [_cell(cell) for cell in cells],
         "metadata": {
             "accelerator": "GPU",
-            "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+            # With private outputs Colab does not save the line with the token in it.
+            "colab": {
+                "gpuType": "T4",
+                "private_outputs": True,
+                "provenance": [],
+                "toc_visible": True,
+            },
             "kernelspec": {"display_name": "Python 3", "name": "python3"},
             "language_info": {"name": "python"},
         },

@@ -14,8 +14,14 @@ notebook and is tested. This file is read, never run.
 # **Begin here**
 #
 # 1. **Runtime > Change runtime type > T4 GPU > Save.**
-# 2. **Runtime > Run all.** The first time takes five to ten minutes, most of it downloads.
-# 3. Read what cell 2 says. If something is not in order, its last line is the next step.
+# 2. Only the first time: the tunnel's free token. Cell 6 says how to get it and where it goes; or
+#    choose `cloudflared` in cell 5, which needs none.
+# 3. **Runtime > Run all.** The first time takes five to ten minutes, most of it downloads.
+# 4. Read what cell 2 says. If something is not in order, its last line is the next step.
+# 5. Copy the line that cell 5 prints.
+#
+# **After a break**, or when a cell says that the ones above are missing: Runtime > Run all again.
+# What is there is kept, so it takes a minute; where Colab has deleted the machine, all of it.
 #
 # | cell | what it does | how often |
 # |---|---|---|
@@ -37,6 +43,7 @@ notebook and is tested. This file is read, never run.
 #   rendered on your computer fall back to another presenter meanwhile, and tell you.
 # - Your portraits and narrations travel to this machine. They are deleted when their job
 #   ends.
+# - What the cells print is not saved with the notebook on Colab: the line of cell 5 is a key.
 
 # %% [markdown] about-program
 # The next cell unpacks the program that this notebook carries. There is nothing to fill in.
@@ -72,27 +79,32 @@ print("avatar-core", VERSION)
 # runtime, then begin again.
 #
 # `SADTALKER` and `PYTHON` stay empty, unless you have a SadTalker that works: then its folder and
-# the Python that it runs with. Nothing is installed then.
+# the Python that it runs with. Nothing is installed then. `WITHOUT_GPU` is for computers without an
+# NVIDIA GPU: it works, and takes hours.
 
 # %% set-up
 SADTALKER = ""  # @param {type:"string"}
 PYTHON = ""  # @param {type:"string"}
+WITHOUT_GPU = False  # @param {type:"boolean"}
 
-from backends.colab.setup.notebook import Notebook
+if "program" not in globals():
+    print("Run the cell above first. On Colab: Runtime > Run before.")
+else:
+    from backends.colab.setup.notebook import Notebook
 
-notebook = Notebook(FOLDER, sadtalker=SADTALKER, python=PYTHON)
-notebook.set_up()
+    notebook = Notebook(FOLDER, sadtalker=SADTALKER, python=PYTHON, without_gpu=WITHOUT_GPU)
+    notebook.set_up()
 
 # %% [markdown] about-check
 # ## 2. Check
 #
-# Looks at everything that is needed. **The last line says what to do next.** `WITHOUT_GPU` is for
-# computers without an NVIDIA GPU: it works, and takes hours.
+# Looks at everything that is needed. **The last line says what to do next.**
 
 # %% check
-WITHOUT_GPU = False  # @param {type:"boolean"}
-
-notebook.check(without_gpu=WITHOUT_GPU)
+if "notebook" not in globals():
+    print("Run the cells above first. On Colab: Runtime > Run before.")
+else:
+    notebook.check()
 
 # %% [markdown] about-manual-test
 # ## 3. Manual test
@@ -108,7 +120,10 @@ notebook.check(without_gpu=WITHOUT_GPU)
 PICTURE = ""  # @param {type:"string"}
 SOUND = ""  # @param {type:"string"}
 
-notebook.try_out(PICTURE, SOUND)
+if "notebook" not in globals():
+    print("Run the cells above first. On Colab: Runtime > Run before.")
+else:
+    notebook.try_out(PICTURE, SOUND)
 
 # %% [markdown] about-options
 # ## 4. Options
@@ -130,21 +145,24 @@ SIZE = 256  # @param [256, 512] {type:"raw"}
 EXPRESSION_SCALE = 1.0  # @param {type:"number"}
 POSE_STYLE = 0  # @param {type:"integer"}
 
-notebook.set_options(
-    preprocess=PREPROCESS,
-    still=STILL,
-    enhancer=ENHANCER,
-    size=SIZE,
-    expression_scale=EXPRESSION_SCALE,
-    pose_style=POSE_STYLE,
-)
+if "notebook" not in globals():
+    print("Run the cells above first. On Colab: Runtime > Run before.")
+else:
+    notebook.set_options(
+        preprocess=PREPROCESS,
+        still=STILL,
+        enhancer=ENHANCER,
+        size=SIZE,
+        expression_scale=EXPRESSION_SCALE,
+        pose_style=POSE_STYLE,
+    )
 
 # %% [markdown] about-server
 # ## 5. API server
 #
 # Starts the server and opens a tunnel to it, then prints the line **`COLAB_API_URL=...`**. Copy all
-# of it to your computer: into the environment, or into the file `.env` beside your script. It holds
-# the key to this machine: show it to nobody. `avatar doctor` there tells whether it works.
+# of it to your computer, into a file `.env` in the folder where you run `avatar`. It is a key to
+# this machine: show it to nobody. `avatar doctor` there tells whether it works.
 #
 # Run the cell again to start it anew; finished clips are kept. The tunnel `ngrok` needs a free
 # token (cell 6), and its address stays the same from day to day; the key in the line does not.
@@ -154,7 +172,10 @@ notebook.set_options(
 TUNNEL = "ngrok"  # @param ["ngrok", "cloudflared", "none"]
 PORT = 5000  # @param {type:"integer"}
 
-notebook.serve(TUNNEL, port=PORT)
+if "notebook" not in globals():
+    print("Run the cells above first. On Colab: Runtime > Run before.")
+else:
+    notebook.serve(TUNNEL, port=PORT)
 
 # %% [markdown] about-ngrok-token
 # ## 6. ngrok token
@@ -170,7 +191,10 @@ notebook.serve(TUNNEL, port=PORT)
 # Never write the token into a cell: notebooks are shared, and saved with what is in them.
 
 # %% ngrok-token
-notebook.look_for_token()
+if "notebook" not in globals():
+    print("Run the cells above first. On Colab: Runtime > Run before.")
+else:
+    notebook.look_for_token()
 
 # %% [markdown] afterwards
 # ## While it runs
@@ -181,4 +205,7 @@ notebook.look_for_token()
 # %% news
 FOLLOW = False  # @param {type:"boolean"}
 
-notebook.news(follow=FOLLOW)
+if "notebook" not in globals():
+    print("Run the cells above first. On Colab: Runtime > Run before.")
+else:
+    notebook.news(follow=FOLLOW)

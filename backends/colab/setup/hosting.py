@@ -8,10 +8,10 @@ import platform
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from avatar_core.clock import Clock, SystemClock
 from avatar_core.errors import InputError
@@ -27,6 +27,13 @@ CLOUDFLARED = (
 )
 _KEPT_LINES = 200
 _LOOK_SECONDS = 2.0
+_LAST_PORT = 65_535
+_FIELDS = {
+    "--tunnel cloudflared": "the tunnel cloudflared in cell 5",
+    "--port": "PORT in cell 5",
+    "--root": "SADTALKER in cell 1",
+    "start the server with --without-gpu": "tick WITHOUT_GPU in cell 1",
+}
 
 
 class _Log:
@@ -79,6 +86,8 @@ class Hosting:
         """Returns the address with the token. Raises `InputError` and `AvatarError`, with what to
         do about it."""
         name = _tunnel_name(tunnel)
+        if not 0 <= port <= _LAST_PORT:
+            raise InputError(f"{port} is no port.", advice="PORT is a number from 0 to 65535.")
         self.stop()
         options = replace(self._options, tunnel=name, port=port, without_gpu=without_gpu)
         log, ending = _Log(), threading.Event()
@@ -95,6 +104,13 @@ class Hosting:
         if running := _RUNNING.pop(self._folder, None):
             running.stop()
 
+    @property
+    def problem(self) -> str:
+        """Why the server that runs cannot make clips, and what to do; "" where it can."""
+        running = _RUNNING.get(self._folder)
+        health = running.serving.service.health(full=True) if running else {"problem": None}
+        return _told_problem(health)
+
     def report(self) -> None:
         """Say what the server is and what it has said."""
         running = _RUNNING.get(self._folder)
@@ -105,8 +121,8 @@ class Hosting:
         queue, gpu = health["queue"], health["gpu"]
         memory = f"{gpu['memory_free_mb']} MB of GPU memory free" if gpu else "no GPU"
         self._tell(f"Running: {queue['running']}, waiting: {queue['waiting']}; {memory}.")
-        if health["problem"]:
-            self._tell(f"Not ready: {health['problem']} {health['advice'] or ''}".rstrip())
+        if problem := _told_problem(health):
+            self._tell(f"Not ready: {problem}")
         running.log.tell_since(0, self._tell)
 
     def follow(self) -> None:
@@ -158,6 +174,18 @@ def provide_cloudflared(
         (fetcher or Fetcher()).fetch(Source(url), program)
         program.chmod(0o755)
     os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), str(folder)))
+
+
+def in_cells(advice: str) -> str:
+    """Options of the command line, as the notebook calls them."""
+    for option, field in _FIELDS.items():
+        advice = advice.replace(option, field)
+    return advice
+
+
+def _told_problem(health: Mapping[str, Any]) -> str:
+    told = f"{health['problem']} {health['advice'] or ''}".rstrip() if health["problem"] else ""
+    return in_cells(told)
 
 
 def _tunnel_name(tunnel: str) -> TunnelName:

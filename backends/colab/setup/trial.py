@@ -21,6 +21,8 @@ Tell = Callable[[str], None]
 # They come with SadTalker.
 EXAMPLE_PICTURE = "examples/source_image/full_body_1.png"
 EXAMPLE_SOUND = "examples/driven_audio/bus_chinese.wav"
+# Where Colab shows a person's files once that is allowed.
+_DRIVE = Path("/content/drive")
 _STEP = 0.1
 _SHOWN_WIDTH = 360
 
@@ -57,19 +59,25 @@ class Trial:
         return kept
 
     def _input(self, name: str, example: str, what: str) -> Path:
-        path = Path(name.strip()).expanduser() if name.strip() else self._runner.root / example
+        name = name.strip().strip("\"'").strip()
+        path = Path(name).expanduser() if name else self._runner.root / example
         if path.is_file():
             return path.absolute()
-        if not name.strip():
+        if not name:
             raise InputError(
                 f"The example {what} of SadTalker is not there.",
                 advice="Run cell 1, or write the name of a file of your own into the field.",
             )
-        raise InputError(
-            f"There is no {what} {name!r}.",
-            advice="Drag it into the Files panel on the left, and write its name here as it is "
-            "shown there.",
+        advice = (
+            "Drag it into the Files panel on the left, and write its name here as it is shown "
+            "there."
         )
+        if path.is_relative_to(_DRIVE) and not _DRIVE.exists():
+            advice = (
+                "Google Drive is not mounted: click Mount Drive above the Files panel on the left, "
+                "then run this cell again."
+            )
+        raise InputError(f"There is no {what} {name!r}.", advice=advice)
 
     def _fresh_folder(self) -> Path:
         folder = self._folder / uuid.uuid4().hex
