@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -49,7 +50,22 @@ def locate(raw: str | Path, base: Path) -> Path:
         path = Path(raw).expanduser()
     except RuntimeError:  # There is no such user: then it is a name that begins with "~".
         path = Path(raw)
-    return Path(os.path.abspath(base / path))  # noqa: PTH100 - symbolic links stay as they are
+    # Not resolved: symbolic links stay as they are.
+    return as_spelt(Path(os.path.abspath(base / path)))  # noqa: PTH100
+
+
+def as_spelt(path: Path) -> Path:
+    """``path`` in the spelling of the disk. An "ệ" is one character or three (the forms NFC and
+    NFD of Unicode): names from a Mac often have the other one, and look no different."""
+    if str(path).isascii() or os.path.lexists(path) or path.parent == path:
+        return path
+    parent, name = as_spelt(path.parent), unicodedata.normalize("NFC", path.name)
+    try:
+        with os.scandir(parent) as entries:
+            alike = (e.name for e in entries if unicodedata.normalize("NFC", e.name) == name)
+            return parent / next(alike, path.name)
+    except (OSError, ValueError):
+        return parent / path.name
 
 
 def problem_with(path: Path, raw: str | Path, wanted: tuple[Kind, ...]) -> Problem | None:

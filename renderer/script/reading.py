@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from avatar_core.errors import InputError
+from renderer.script.files import as_spelt
 from renderer.script.mistakes import Mistakes, explained
 from renderer.script.models import Scene, VideoScript
 from renderer.script.syntax import Parsed, parse_json, parse_yaml
@@ -42,6 +43,7 @@ def read_script(path: Path, variables: Mapping[str, object] | None = None) -> Sc
 
     Raises `InputError` (with ``.mistakes``, all of them) for anything wrong in the file.
     """
+    path = as_spelt(path)
     text = _text_of(path)
     if not text.strip():
         raise InputError("the script is empty.", file=path, advice=_INIT)

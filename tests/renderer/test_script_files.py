@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image, ImageColor
@@ -54,6 +56,28 @@ def test_a_file_is_what_it_holds_not_what_it_is_called(
     path = tmp_path / name
     path.write_bytes(content)
     assert kind_of(path) == kind
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_name_is_found_in_either_spelling_of_its_letters(
+    tmp_path: Path, on_disk: Literal["NFC", "NFD"], written: Literal["NFC", "NFD"]
+) -> None:
+    name = "ảnh đẹp/người dẫn.png"
+    there = tmp_path / unicodedata.normalize(on_disk, name)
+    there.parent.mkdir()
+    there.write_bytes(PNG)
+    assert locate(unicodedata.normalize(written, name), tmp_path).read_bytes() == PNG
+    script = there.with_name(unicodedata.normalize(on_disk, "kịch bản.yaml"))
+    script.write_text("scenes: [{duration: 1}]\n", encoding="utf-8")
+    asked = tmp_path / unicodedata.normalize(written, "ảnh đẹp/kịch bản.yaml")
+    assert len(load_film(asked, defaults=DEFAULTS).scenes) == 1
+
+
+def test_of_two_names_that_look_the_same_the_written_one_is_meant(tmp_path: Path) -> None:
+    names = [unicodedata.normalize(form, "ệ.png") for form in ("NFC", "NFD")]
+    for name in names:
+        (tmp_path / name).write_bytes(PNG)
+    assert [locate(name, tmp_path).name for name in names] == names
 
 
 def scene(line: str) -> str:
