@@ -44,7 +44,9 @@ class Capabilities:
     ``reads_text`` says that a clip depends on what is said (``text`` and ``words``), not on its
     sound alone: then a corrected caption makes the clip anew. ``attempt_seconds`` is how long one
     call may take where the user does not say (``policies.NAME.attempt_seconds``,
-    ``deadline.attempt``), None: as long as any other backend's.
+    ``deadline.attempt``), None: as long as any other backend's. ``found_within`` is for how many
+    seconds after an order `AvatarBackend.find` may not see its job yet: until then "there is none"
+    is not believed where it would be paid for.
     """
 
     max_seconds: float | None = None
@@ -60,6 +62,7 @@ class Capabilities:
     pace: float | None = None
     reads_text: bool = False
     attempt_seconds: float | None = None
+    found_within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

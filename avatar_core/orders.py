@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class Order:
         self._on_late = on_late
         self._lock = threading.Lock()
         self._closed = self._begun = self._is_missing = False
+        self._sent: float | None = None
         self._stopped: set[str | None] = set()
         self._record = self._journal.find(self._key)
         self.expected = FREE if self._record is None else self._record.cost
@@ -79,6 +81,17 @@ class Order:
         """When it was sent, in seconds since 1970."""
         return self._record.at if self._record else 0.0
 
+    @property
+    def age(self) -> float:
+        """Seconds since it was sent; not a number where nobody can know. A date that jumps makes
+        no order older that was sent by this process."""
+        try:
+            by_date = self._clock.wall() - self.sent_at
+        except TypeError:
+            # A journal is a file, and a file may have been written by anybody.
+            return math.nan
+        return by_date if self._sent is None else min(by_date, self._clock() - self._sent)
+
     def begin(self, expected: Cost) -> None:
         """A new job may be ordered now; ``expected`` is its price."""
         with self._lock:
@@ -99,6 +112,7 @@ class Order:
             record = self._new_record()
             self._journal.write(record)
             self._record, self._begun, self._is_missing = record, False, False
+            self._sent = self._clock()
 
     def named(self, remote_id: str | None, reference: str | None = None) -> None:
         """The service said which job it is; None: there is none, or none any more.

@@ -34,7 +34,8 @@ def look_up(
 
     It waits ``seconds`` for the answer. Returns a sentence for the user where an order had to be
     sent again without knowing. Raises `PassedOver` where that could pay twice (``reorder`` allows
-    it), `AvatarError` (unanswered) where the service could not be asked just now.
+    it): the service cannot tell, or may not see the order yet. Raises `AvatarError` (unanswered)
+    where the service could not be asked just now.
     """
     if not order.is_unanswered:
         return None
@@ -49,11 +50,12 @@ def look_up(
             failure.unanswered = True
             raise
         return _unknowable(order, backend, reorder)
-    if found is None:
-        order.missing()
-    else:
+    if found is not None:
         order.named(found)
-    return None
+        return None
+    said = _sent_too_soon(order, backend, reorder)
+    order.missing()
+    return said
 
 
 def settle_spoilt(order: Order, *, reorder: bool) -> str | None:
@@ -110,6 +112,22 @@ def _find(backend: AvatarBackend, request: AvatarRequest, reference: str) -> str
     return found
 
 
+def _sent_too_soon(order: Order, backend: AvatarBackend, reorder: bool) -> str | None:
+    """What there is to say where a paid order may have been carried out and not be seen yet."""
+    within = backend.capabilities.found_within
+    if within is None or not backend.capabilities.costs_money or order.age >= within:
+        return None
+    if reorder:
+        return _sent_again(order)
+    raise PassedOver(
+        f"an order sent at {_as_date(order.sent_at)} got no answer, may have been paid, and is not "
+        "to be seen at the service yet: each render looks for it again, and from "
+        f"{_as_date(order.sent_at, within)} on orders again what is still not there "
+        "(--set budget.reorder_lost=true orders it again now)",
+        passing=True,
+    )
+
+
 def _unknowable(order: Order, backend: AvatarBackend, reorder: bool) -> str:
     sent = _as_date(order.sent_at)
     if backend.capabilities.costs_money and not reorder:
@@ -117,13 +135,18 @@ def _unknowable(order: Order, backend: AvatarBackend, reorder: bool) -> str:
             f"an order sent at {sent} got no answer, may have been paid, and the service cannot be "
             "asked for it (budget.reorder_lost = true orders it again)"
         )
+    said = _sent_again(order)
     order.forget()
-    return f"An order sent at {sent} got no answer; it was sent again."
+    return said
 
 
-def _as_date(seconds: float) -> str:
+def _sent_again(order: Order) -> str:
+    return f"An order sent at {_as_date(order.sent_at)} got no answer; it was sent again."
+
+
+def _as_date(seconds: float, later: float = 0.0) -> str:
     try:
-        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds + later))
     except (OverflowError, OSError, TypeError, ValueError):
         # A journal is a file, and a file may have been written by anybody.
         return "an unknown time"

@@ -16,7 +16,10 @@ from support_did_service import DidService
 from support_policy import MemoryClips, policy_of
 
 # As users have it, but for pauses whose length chance decides.
-PATIENCE: dict[str, dict[str, Any]] = {"retry": {"delay": 0}}
+PATIENCE: dict[str, dict[str, Any]] = {
+    "retry": {"delay": 0},
+    "policies": {"did": {"attempt_seconds": 300}},
+}
 
 
 class OpenJobs(dict[str, JobRecord]):
@@ -45,12 +48,21 @@ class Studio:
         self.clips = MemoryClips()
         self.folder = folder
 
-    def scene(
-        self, *, seconds: float = 0.5, options: dict[str, Any] | None = None, **policy: Any
-    ) -> Outcome:
-        """Make the scene as a new process would, with the chain did -> static."""
+    def backend(self, **options: Any) -> DidBackend:
         own = {"api_key": self.service.key, "api_url": self.service.url, "credit_price": "0.20"}
-        backend = DidBackend(DidOptions(**{**own, **(options or {})}), clock=self.clock)
+        return DidBackend(DidOptions(**{**own, **options}), clock=self.clock)
+
+    def scene(
+        self,
+        *,
+        seconds: float = 0.5,
+        options: dict[str, Any] | None = None,
+        backend: DidBackend | None = None,
+        **policy: Any,
+    ) -> Outcome:
+        """Make the scene with the chain did -> static, as a new process would; with a ``backend``,
+        as another scene of its film."""
+        backend = backend or self.backend(**(options or {}))
         chain = FallbackChain(
             [Rung.of(backend), Rung.of(ScriptedBackend("static", clock=self.clock))],
             policy=policy_of(self.clock, journal=self.open_jobs, **{**PATIENCE, **policy}),

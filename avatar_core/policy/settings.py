@@ -58,8 +58,8 @@ class BreakerSettings(_Section):
 class BudgetSettings(_Section):
     """``max_cost`` is for one film, in ``currency``. ``allow_unknown_price`` None: only where
     nothing is limited. ``reorder_lost`` orders again where a paid order got no answer and the
-    service cannot be asked for it, at the risk of paying twice; ``reorder_bad`` where what was
-    paid for is no good, and pays for that as well."""
+    service cannot be asked for it or may not see it yet, at the risk of paying twice;
+    ``reorder_bad`` where what was paid for is no good, and pays for that as well."""
 
     max_cost: Money | None = None
     currency: Annotated[str, AfterValidator(_is_currency)] = "USD"

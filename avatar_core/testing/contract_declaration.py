@@ -48,7 +48,14 @@ class DeclarationContract(ContractBase):
             assert isinstance(can, Capabilities), (
                 f"capabilities is {type(can).__name__}: use Capabilities(...)."
             )
-            for name in ("max_seconds", "max_pixels", "concurrency", "pace", "attempt_seconds"):
+            for name in (
+                "max_seconds",
+                "max_pixels",
+                "concurrency",
+                "pace",
+                "attempt_seconds",
+                "found_within",
+            ):
                 value = getattr(can, name)
                 assert value is None or value > 0, f"capabilities.{name} is None or more than 0."
             formats = can.audio_formats

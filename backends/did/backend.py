@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,7 +33,7 @@ from backends.did.api import (
 )
 from backends.did.config import DidOptions
 from backends.did.cost import cost_of, credits_for
-from backends.did.lookup import find_talk
+from backends.did.lookup import LostOrders, find_talk
 from backends.did.media import (
     MOST_SECONDS,
     content_of,
@@ -46,13 +45,11 @@ from backends.did.uploads import Upload, Uploads
 
 _CHECK_SECONDS = 4.0
 _CANCEL_SECONDS = 2.0
-# Looks in a row that may fail before the policy is asked what to do about it.
-_BLIPS = 2
 _FRESH_LINKS = 2
 _SLOWER, _SLOWEST = 1.25, 4.0
-# After a lost answer, in units of `poll_seconds`: a talk may be listed later than it is made.
-_LOOKS_FOR_LOST = (1.0, 4.0)
-_PASSING = (Category.RATE_LIMIT, Category.SERVER, Category.CONNECTIVITY, Category.TIMEOUT)
+# Nothing is published about how soon a talk is listed, or how late the gateway's lost orders are
+# carried out: this is long against either.
+_LISTED_WITHIN = 3600.0
 
 
 class DidBackend(AvatarBackend):
@@ -70,6 +67,7 @@ class DidBackend(AvatarBackend):
         concurrency=4,
         pace=2.0,
         attempt_seconds=300.0,
+        found_within=_LISTED_WITHIN,
     )
     Options: ClassVar[type[BaseModel]] = DidOptions
 
@@ -79,6 +77,7 @@ class DidBackend(AvatarBackend):
         self._uploads = Uploads(self._api)
         self._lock = threading.Lock()
         self._not_in_plan: dict[DidOptions, AvatarError] = {}
+        self._lost = LostOrders(self._api)
 
     def check(self) -> Health:
         """Ask for the credits, which is free. An account without any is no failure: a talk that
@@ -198,25 +197,11 @@ class DidBackend(AvatarBackend):
         try:
             return self._api.create_talk(body, Limits.of(job))
         except AvatarError as failure:
-            found = self._lost(reference, options, job) if failure.unanswered else None
+            pause = options.poll_seconds
+            found = self._lost.seek(reference, pause, job) if failure.unanswered else None
             if found is None:
                 raise
             return found
-
-    def _lost(self, reference: str, options: DidOptions, job: Job) -> str | None:
-        """The talk that was ordered with ``reference`` though no answer came, if it is seen soon.
-
-        If not, the policy looks for it again before anything else is ordered.
-        """
-        if not reference:
-            return None
-        with suppress(AvatarError):
-            for pause in _LOOKS_FOR_LOST:
-                job.wait(pause * options.poll_seconds)
-                found = find_talk(self._api, reference)
-                if found is not None:
-                    return found
-        return None
 
     def _finished(self, job: Job, options: DidOptions) -> Talk:
         """Wait for the job's talk; raises `AvatarError` where it comes to nothing."""
@@ -240,7 +225,7 @@ class DidBackend(AvatarBackend):
     def _looked_at(self, job: Job, pause: float) -> Talk:
         """The job's talk as it is now. A paid one is not given up for one bad answer."""
         remote_id = job.remote_id or ""
-        for blip in range(_BLIPS + 1):
+        for blip in range(errors.BLIPS + 1):
             try:
                 found = self._api.talk(remote_id, Limits.of(job))
                 break
@@ -248,7 +233,7 @@ class DidBackend(AvatarBackend):
                 wait = pause if failure.retry_after is None else failure.retry_after
                 left = job.remaining
                 too_long = left is not None and wait >= left
-                if blip == _BLIPS or too_long or failure.category not in _PASSING:
+                if blip == errors.BLIPS or too_long or failure.category not in errors.PASSING:
                     raise
                 job.wait(wait)
         if found is None:

@@ -15,6 +15,9 @@ from avatar_core.http_text import shown
 from avatar_core.secrets import MASK
 
 NAME = "D-ID"
+PASSING = (Category.RATE_LIMIT, Category.SERVER, Category.CONNECTIVITY, Category.TIMEOUT)
+# Looks in a row that may fail for one of these before the policy is asked what to do about it.
+BLIPS = 2
 _PORTRAIT = "Use another portrait: one person, from the front, the whole face well lit and free."
 _NARRATION = "Change what is said in the scene, or use another recording."
 _TOP_UP = "Buy credits at D-ID or wait until your plan renews; what is finished is kept."

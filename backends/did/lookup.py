@@ -8,7 +8,10 @@ the newest talks are asked for one by one, and where that tells nothing either, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from avatar_core.backend import Job
+from avatar_core.errors import AvatarError
 from backends.did import errors
 from backends.did.api import FAILED, DidApi, Limits, Listed
 
@@ -16,6 +19,45 @@ _SECONDS = 10.0
 # Five thousand talks. Who has more is told that the order cannot be looked for.
 _MOST_PAGES = 50
 _MOST_SINGLE_LOOKS = 20
+_LONGEST_PAUSE = 30.0
+_FEW_LOOKS = 3
+
+
+class LostOrders:
+    """Looks for talks whose orders got no answer, as long as there is time. Who has looked in vain
+    to the end of it once only looks a few times from then on."""
+
+    def __init__(self, api: DidApi) -> None:
+        self._api = api
+        self._in_vain = False
+
+    def seek(self, reference: str, pause: float, job: Job) -> str | None:
+        """The talk that was ordered with ``reference``, if it is seen before the job's deadline;
+        after each look the pause is twice as long.
+
+        If not, the policy looks for it again before anything else is ordered.
+        """
+        if not reference:
+            return None
+        looks = blips = 0
+        to_the_end = job.remaining is not None and not self._in_vain
+        with suppress(AvatarError):
+            while looks < _FEW_LOOKS or to_the_end:
+                job.wait(pause)
+                pause, looks = min(2 * pause, _LONGEST_PAUSE), looks + 1
+                try:
+                    found = find_talk(self._api, reference)
+                except AvatarError as failure:
+                    blips += 1
+                    if blips > errors.BLIPS or failure.category not in errors.PASSING:
+                        raise
+                else:
+                    blips = 0
+                    if found is not None:
+                        self._in_vain = False
+                        return found
+        self._in_vain = self._in_vain or (to_the_end and not blips)
+        return None
 
 
 def find_talk(api: DidApi, reference: str) -> str | None:

@@ -82,9 +82,11 @@ def test_whatever_goes_wrong_a_scene_is_paid_once_and_told(
         clock.advance(DAY)
         outcomes.append(studio.scene())
         said = [entry.message for outcome in outcomes for entry in did(outcome)]
-        assert by_did(outcomes[-1]), said
+        # What was no good in two renders is fetched no more, and not bought again either.
+        spoilt = "budget.reorder_bad" in said[-1]
+        assert by_did(outcomes[-1]) != spoilt, said
         assert (service.ledger.paid, service.violations) == ([1], []), said
         told = sum((cost for one in outcomes for cost in one.costs), FREE)
         # What may have been paid is told as paid, also if it is found out later that it was not.
         assert told == CREDIT or (told.amount > CREDIT.amount and "may have" in " ".join(said))
-        assert studio.open_jobs == {}
+        assert bool(studio.open_jobs) == spoilt

@@ -20,6 +20,7 @@ from support_did_service import NEVER, RESULT, DidService
 C = Category
 CREDIT = Cost("0.20")  # type: ignore[arg-type]
 DAY = 25 * 3600
+HOUR = 3600
 Break = Callable[[DidService], None]
 
 
@@ -83,9 +84,6 @@ PASSING = {
     "the answer to the order names no talk": Case(
         once("POST /talks", status=200, body={}, after_making=True)
     ),
-    "the connection breaks before the order counts": Case(
-        once("POST /talks", drop=True), (C.CONNECTIVITY, None), asked=2
-    ),
     "there are too many orders for now": Case(
         once("POST /talks", status=429, headers={"Retry-After": "3"}), (C.RATE_LIMIT, None), asked=2
     ),
@@ -99,13 +97,14 @@ PASSING = {
         once("POST /audios", drop=True), (C.CONNECTIVITY, None)
     ),
     "the picture is not taken": Case(once("POST /images", status=500), (C.SERVER, None)),
-    "the list lags behind": Case(lambda service: lost_and_late(service)),
+    "the list lags behind": Case(lambda service: lost_and_late(service, 8)),
+    "the list lags four minutes behind": Case(lambda service: lost_and_late(service, 240)),
 }
 
 
-def lost_and_late(service: DidService) -> None:
-    service.list_delay = 8
-    service.fail("POST /talks", status=504, after_making=True)
+def lost_and_late(service: DidService, lag: float, **fault: Any) -> None:
+    service.list_delay = lag
+    service.fail("POST /talks", after_making=True, **{"status": 504, **fault})
 
 
 @pytest.mark.parametrize("name", PASSING)
@@ -113,11 +112,82 @@ def test_it_is_paid_once_and_shown_though(service: DidService, name: str, studio
     case = PASSING[name]
     case.happens(service)
     # A day must not count as an attempt that took too long.
-    outcome = studio.scene(deadline={"attempt": 2 * DAY, "scene": 3 * DAY})
+    patience: dict[str, Any] = {}
+    if "run out" in name:
+        patience = {
+            "deadline": {"scene": 3 * DAY},
+            "policies": {"did": {"attempt_seconds": 2 * DAY}},
+        }
+    outcome = studio.scene(**patience)
     assert (by_did(outcome), service.ledger.paid) == (True, [1]), did(outcome)
     assert tuple(entry.category for entry in did(outcome)) == case.trail, did(outcome)
     assert service.ledger.count("POST /talks") == case.asked
     assert (outcome.costs, studio.open_jobs) == ((CREDIT,), {})
+
+
+LOST: list[dict[str, Any]] = [{"drop": True}, {"status": 500}, {"status": 504}, {"seconds": 70}]
+
+
+@pytest.mark.parametrize("fault", LOST, ids=str)
+@pytest.mark.parametrize("lag", [400, 900, HOUR - 1])
+def test_a_list_that_lags_for_ever_so_long_leads_to_no_second_order(
+    service: DidService, fault: dict[str, Any], lag: float, studio: Studio
+) -> None:
+    lost_and_late(service, lag, **{"status": None, **fault})
+    outcomes = [studio.scene()]
+    while not by_did(outcomes[-1]) and len(outcomes) < 9:
+        assert "may have been paid" in did(outcomes[-1])[-1].message.lower()
+        studio.clock.advance(500)
+        outcomes.append(studio.scene())
+    assert (by_did(outcomes[-1]), service.ledger.count("POST /talks")) == (True, 1)
+    assert (service.ledger.paid, spent(*outcomes), studio.open_jobs) == ([1], CREDIT, {})
+
+
+@pytest.mark.parametrize("fault", LOST[:3], ids=str)
+def test_an_order_that_came_to_nothing_is_sent_again_after_an_hour_unasked(
+    service: DidService, fault: dict[str, Any], studio: Studio
+) -> None:
+    service.fail("POST /talks", **fault)
+    outcomes = [studio.scene()]
+    studio.clock.advance(HOUR - 700)
+    outcomes.append(studio.scene())
+    assert not any(map(by_did, outcomes))
+    assert service.ledger.count("POST /talks") == 1
+    assert "2026-01-01 01:00 UTC on orders again" in did(outcomes[-1])[-1].message
+    studio.clock.advance(700)
+    outcomes.append(studio.scene())
+    assert by_did(outcomes[-1])
+    assert (service.ledger.paid, spent(*outcomes), studio.open_jobs) == ([1], CREDIT, {})
+
+
+def test_an_order_that_is_not_seen_is_sent_again_at_the_users_word(
+    service: DidService, studio: Studio
+) -> None:
+    service.fail("POST /talks", drop=True)
+    assert not by_did(studio.scene())
+    again = studio.scene(budget={"reorder_lost": True})
+    assert (by_did(again), service.ledger.paid) == (True, [1])
+    assert "it was sent again" in again.clip.warnings[0]
+
+
+def test_a_service_that_loses_every_order_is_waited_for_once_and_not_by_every_scene(
+    service: DidService, clock: VirtualClock, studio: Studio
+) -> None:
+    service.fail("POST /talks", status=500, times=None)
+    backend, times = studio.backend(), []
+    for seconds in (0.5, 0.6, 0.7):
+        began = clock()
+        studio.scene(seconds=seconds, backend=backend, retry={"attempts": 1})
+        times.append(clock() - began)
+    assert 250 <= times[0] <= 301 and max(times[1:]) < 30
+    assert service.ledger.count("GET /talks") < 30
+
+
+def test_a_list_that_fails_for_a_while_is_asked_again(service: DidService, studio: Studio) -> None:
+    lost_and_late(service, 60)
+    service.fail("GET /talks", status=502, times=2)
+    service.fail("GET /talks", drop=True, after=3)
+    assert (by_did(studio.scene()), service.ledger.count("POST /talks")) == (True, 1)
 
 
 def test_an_order_that_cannot_be_looked_for_is_told_and_not_sent_again(

@@ -70,8 +70,7 @@ def test_a_scene_that_is_changed_later_is_ordered_alone(
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [{"status": 504, "after_making": True}, {"drop": True, "after_making": True}, {"status": 504}],
+    "fault", [{"status": 504, "after_making": True}, {"drop": True, "after_making": True}]
 )
 def test_an_order_without_an_answer_is_looked_for(
     service: DidService, fault: dict[str, Any], tmp_path: Path
@@ -119,7 +118,7 @@ def test_two_processes_with_one_film_pay_its_talk_once(tmp_path: Path) -> None:
         env, script = be_a_user(service, tmp_path, 3)
         env["AVATAR_BACKENDS__DID__BATCH_SHORT_SCENES"] = "true"
         with rendering(env, script) as one, rendering(env, script, target="too.mp4") as other:
-            told = [process.communicate(timeout=120) for process in (one, other)]
+            told = [process.communicate(timeout=300) for process in (one, other)]
         assert [one.returncode, other.returncode] == [0, 0], told
         assert (service.ledger.paid, service.violations) == ([1], [])
     films = [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "too.mp4")]
@@ -135,7 +134,7 @@ def test_killed_after_the_order_the_next_run_fetches_the_shared_talk(tmp_path: P
         service.fail("GET /talks/{id}", after=1, run=lambda: victims[0].kill())
         with rendering(env, script) as process:
             victims.append(process)
-            process.communicate(timeout=120)
+            process.communicate(timeout=300)
         assert process.returncode != 0 and service.ledger.paid == [1]
         service.heal()
         service.rendering_seconds = 0
