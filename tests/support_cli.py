@@ -23,7 +23,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 
 
 def avatar(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 120
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m renderer`` in ``cwd`` and wait for its end."""
     return subprocess.run(

@@ -43,6 +43,6 @@ def python(source: str, *sites: Path, **env: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         env=variables,
-        timeout=60,
+        timeout=300,
         check=False,
     )

@@ -81,7 +81,7 @@ def test_a_relative_path_of_ffmpeg_holds_in_every_folder(tmp_path: Path) -> None
         env={**os.environ, "AVATAR_FFMPEG": "./tool"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
 

@@ -28,7 +28,6 @@ from avatar_core.clip_check import validate_clip
 from avatar_core.clock import Overrun
 from avatar_core.errors import AvatarError, Category
 from avatar_core.testing import (
-    AvatarBackendContract,
     ChaosBackend,
     Happening,
     RemoteJobs,
@@ -40,6 +39,7 @@ from avatar_core.testing import (
     media,
     remote,
 )
+from support_contract import PatientContract
 
 REQUEST = AvatarRequest(None, Path("narration.wav"), 4.0, Size(64, 64), 30, key="scene-1")
 PRICE = Cost(Decimal("0.40"))
@@ -162,7 +162,7 @@ class Calm(ChaosBackend):
         )
 
 
-class TestCalm(AvatarBackendContract):
+class TestCalm(PatientContract):
     def make_backend(self) -> Calm:
         return Calm(ScriptedOptions())
 

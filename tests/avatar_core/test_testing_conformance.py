@@ -36,6 +36,7 @@ from avatar_core.testing import (
     media,
     remote,
 )
+from support_contract import PatientContract
 
 SENTENCES = sorted(name for name in dir(AvatarBackendContract) if name.startswith("test_"))
 PRICE = Cost(Decimal("0.40"))
@@ -544,7 +545,7 @@ def new(kind: type[Any]) -> AvatarBackend:
     return backend
 
 
-class TestGood(AvatarBackendContract):
+class TestGood(PatientContract):
     def make_backend(self) -> Good:
         return Good(GoodOptions())
 
@@ -552,7 +553,7 @@ class TestGood(AvatarBackendContract):
         return Unreachable()
 
 
-class TestScripted(AvatarBackendContract):
+class TestScripted(PatientContract):
     def make_backend(self) -> Remote:
         return Remote()
 
@@ -570,7 +571,7 @@ class TestUploading(TestScripted):
         return backend
 
 
-class TestScriptedHere(AvatarBackendContract):
+class TestScriptedHere(PatientContract):
     """Without a remote service."""
 
     def make_backend(self) -> AvatarBackend:

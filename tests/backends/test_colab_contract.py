@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from avatar_core.backend import AvatarBackend
-from avatar_core.testing import AvatarBackendContract, ScriptedServer
+from avatar_core.testing import ScriptedServer
 from support_colab import NOWHERE, Service, address, backend_at, serving
+from support_contract import PatientContract
 
 
-class TestColab(AvatarBackendContract):
-    generate_seconds = 20.0
-
+class TestColab(PatientContract):
     @pytest.fixture(autouse=True)
     def _served(self) -> Iterator[None]:
         self.service = Service(polls=0)
@@ -33,9 +32,7 @@ class TestColab(AvatarBackendContract):
         return len(self.service.jobs)
 
 
-class TestColabWithAnOldServer(AvatarBackendContract):
-    generate_seconds = 20.0
-
+class TestColabWithAnOldServer(PatientContract):
     @pytest.fixture(autouse=True)
     def _served(self) -> Iterator[None]:
         self.service = Service(first=True)

@@ -486,7 +486,7 @@ def look_after(service: Service, look: Callable[[Any], Any]) -> Callable[[Any], 
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.005)

@@ -16,12 +16,13 @@ from avatar_core.backend import AvatarBackend, Job, Size
 from avatar_core.chain import FallbackChain, Rung
 from avatar_core.errors import AvatarError, Category
 from avatar_core.policy.state import Policy
-from avatar_core.testing import AvatarBackendContract, media
+from avatar_core.testing import media
 from backends.colab.backend import ColabBackend
 from backends.sadtalker.engine import Engine, EngineFailure, EngineNews, EngineResult, EngineTask
 from backends.sadtalker.options import SadTalkerOptions
 from backends.static.backend import StaticBackend
 from support_colab import NOWHERE, address, backend_at
+from support_contract import PatientContract
 from support_serve import TOKEN, Program, Running, serving
 
 TINY = Engine(
@@ -69,9 +70,7 @@ def backend_of(running: Running, **options: object) -> ColabBackend:
     return backend_at(address(running.client.url, TOKEN), **{"wait": 5, **options})
 
 
-class TestColabWithOurServer(AvatarBackendContract):
-    generate_seconds = 30.0
-
+class TestColabWithOurServer(PatientContract):
     @pytest.fixture(autouse=True)
     def _served(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Not below the test's own folder: what appears there must be the backend's.

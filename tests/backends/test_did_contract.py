@@ -8,18 +8,16 @@ import pytest
 from pydantic import SecretStr
 
 from avatar_core.backend import AvatarBackend
-from avatar_core.testing import AvatarBackendContract
 from backends.did.backend import DidBackend
 from backends.did.config import DidOptions
+from support_contract import PatientContract
 from support_did_service import DidService
 
 # A port where nobody listens.
 _NOWHERE = "http://127.0.0.1:9"
 
 
-class TestDid(AvatarBackendContract):
-    generate_seconds = 20.0
-
+class TestDid(PatientContract):
     @pytest.fixture(autouse=True)
     def _service(self) -> Iterator[None]:
         with DidService() as service:

@@ -21,12 +21,12 @@ from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.media import probe_audio, validate_clip
 from avatar_core.plugins import load_plugins
 from avatar_core.speech import TimedPhoneme
-from avatar_core.testing import AvatarBackendContract
 from avatar_core.testing.media import speech
 from backends.puppet.backend import PuppetBackend
 from backends.puppet.config import PuppetOptions
 from backends.puppet.prepared import Prepared, PreparedPortraits, content_key
 from renderer import SmartVideoRenderer
+from support_contract import PatientContract
 from support_house import ROOT, code_blocks, read
 from support_media import noise, write_wav, write_wav_header
 from support_plugins import python
@@ -44,7 +44,7 @@ def lan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class TestPuppet(AvatarBackendContract):
+class TestPuppet(PatientContract):
     def make_backend(self) -> AvatarBackend:
         return PuppetBackend(PuppetOptions())
 

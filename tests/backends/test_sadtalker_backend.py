@@ -13,7 +13,6 @@ from avatar_core.clock import SystemClock
 from avatar_core.errors import AvatarError, Category
 from avatar_core.media import validate_clip
 from avatar_core.plugins import load_plugins
-from avatar_core.testing import AvatarBackendContract
 from backends.sadtalker.backend import SadTalkerBackend
 from backends.sadtalker.config import SadTalkerConfig
 from backends.sadtalker.engine import EngineFailure
@@ -22,6 +21,7 @@ from backends.sadtalker.ladder import safer_options
 from backends.sadtalker.options import SadTalkerOptions
 from renderer.renderer import SmartVideoRenderer
 from renderer.result import RenderResult
+from support_contract import PatientContract
 from support_films import film_of_tones
 from support_media import noise, write_wav
 from support_plugins import python
@@ -35,7 +35,7 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install(tmp_path_factory.mktemp("SadTalker"))
 
 
-class TestSadTalker(AvatarBackendContract):
+class TestSadTalker(PatientContract):
     @pytest.fixture(autouse=True)
     def _installed(self, shared_root: Path) -> None:
         self.root = shared_root

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from avatar_core.testing import AvatarBackendContract
 from backends.static.backend import StaticBackend
 from backends.static.config import StaticOptions
+from support_contract import PatientContract
 
 
-class TestStatic(AvatarBackendContract):
+class TestStatic(PatientContract):
     def make_backend(self) -> StaticBackend:
         return StaticBackend(StaticOptions())

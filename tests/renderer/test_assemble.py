@@ -214,7 +214,7 @@ def test_a_disk_that_fills_up_is_told_and_nothing_stays(segments: Path, tmp_path
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(segments / "a.mp4"), str(sound_of(20, tmp_path)),
          str(out / "film.mp4")],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert "disk is full" in done.stdout, done.stderr
     assert not list(out.iterdir())

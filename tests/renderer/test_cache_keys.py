@@ -33,7 +33,7 @@ def render(folder: Path, script: str, **env: str) -> str:
     command = [sys.executable, "-c", PROGRAM, script, "out.mp4"]
     variables = {**os.environ, "AVATAR_CACHE_DIR": str(folder.parent / "cache"), **env}
     done = subprocess.run(
-        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120
+        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -242,7 +242,7 @@ def test_no_network_is_touched_and_no_process_started(
         env=environment(tmp_path, {**paid, "PYTHONPATH": f"{paid['PYTHONPATH']}:{ROOT}"}),
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

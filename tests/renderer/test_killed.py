@@ -36,7 +36,7 @@ def run(folder: Path, cache: str, moment: str) -> subprocess.CompletedProcess[st
     environment = {**os.environ, "AVATAR_CACHE_DIR": str(folder / cache)}
     command = [sys.executable, "-c", PROGRAM, str(folder / "film.json"), str(folder / "o.mp4")]
     return subprocess.run(
-        [*command, moment], env=environment, cwd=folder, capture_output=True, text=True, timeout=120
+        [*command, moment], env=environment, cwd=folder, capture_output=True, text=True, timeout=300
     )
 
 

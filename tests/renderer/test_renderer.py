@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -512,14 +511,13 @@ def test_the_error_of_a_scene_is_raised_and_not_its_consequences(
 def test_scenes_side_by_side_take_their_time_together(renderer_of: Any, tmp_path: Path) -> None:
     import threading
 
-    barrier = threading.Barrier(3, timeout=30)
+    barrier = threading.Barrier(3, timeout=100)
     backend = MovingBackend(plan=[lambda _: barrier.wait()] * 3)
-    started = time.monotonic()
     result = renderer_of(backend, workers=3).render(
         film_of_tones(tmp_path, 3), tmp_path / "out.mp4"
     )
     # The barrier only opens when all three are under way at once.
-    assert not result.degraded and time.monotonic() - started < 30
+    assert not result.degraded
 
 
 def test_an_ass_file_has_the_films_shape_and_look(renderer_of: Any, tmp_path: Path) -> None:

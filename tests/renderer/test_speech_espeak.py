@@ -234,7 +234,7 @@ def order_of(folder: Path, **changes: str) -> subprocess.CompletedProcess[bytes]
         assert child.stdin is not None and child.stderr is not None
         child.stdin.write(json.dumps(order).encode() + b"\n")
         child.stdin.flush()
-        child.wait(30)
+        child.wait(300)
         printed = child.stderr.read()
     return subprocess.CompletedProcess(program, child.returncode, b"", printed)
 
@@ -244,7 +244,7 @@ def test_the_child_ends_when_its_parent_is_gone() -> None:
     child = subprocess.Popen(program, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert child.stdin is not None
     child.stdin.close()
-    assert child.wait(20) == espeak_process.FAILED
+    assert child.wait(300) == espeak_process.FAILED
 
 
 def test_a_crash_of_the_child_is_told_and_leaves_us_alive(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_what_the_child_says_before_it_gives_up_is_passed_on(tmp_path: Path) -> 
     assert caught.value.category is Category.SERVER
 
 
-HANGING = ("import pathlib, time", "pathlib.Path('{}').touch()", "time.sleep(60)")
+HANGING = ("import pathlib, time", "pathlib.Path('{}').touch()", "time.sleep(600)")
 
 
 def test_a_hanging_child_is_killed_when_the_work_is_cancelled(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_hanging_child_is_killed_when_the_work_is_cancelled(tmp_path: Path) ->
     with pytest.raises(Cancelled):
         engine.speak(SpeechRequest("Chào", Voice(language="vi")), running)
     canceller.join()
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 300
 
 
 def test_a_hanging_child_is_killed_at_the_deadline(tmp_path: Path) -> None:

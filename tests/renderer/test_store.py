@@ -109,7 +109,7 @@ def test_processes_that_want_the_same_artifact_make_it_once(tmp_path: Path) -> N
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert len((tmp_path / "log").read_text(encoding="utf-8").splitlines()) == 1
 
 
@@ -123,7 +123,7 @@ def test_a_killed_maker_blocks_nobody(tmp_path: Path) -> None:
             os.kill(os.getpid(), 9)
         Store(Path(sys.argv[1])).make("avatar", "ff66", ".mp4", build)
     """)
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=300)
     store = Store(tmp_path)
     assert store.find("avatar", "ff66") is None
     assert unfinished(store) == []
