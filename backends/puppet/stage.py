@@ -18,14 +18,14 @@ import numpy as np
 from backends.puppet.eyes import EyeRig, eyes_of
 from backends.puppet.mouth_rig import MouthRig
 from backends.puppet.moves import MOVED, moves_of
+from backends.puppet.packed import Blocks, Colours
 from backends.puppet.planes import Box, Planes, cut, planes_of
-from backends.puppet.resample import Packed, Resampler
+from backends.puppet.resample import Resampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backends.puppet.face import Face
-    from backends.puppet.resample import Knots
 
     Picture = NDArray[np.uint8]
     Plane = NDArray[np.uint8]
@@ -146,10 +146,9 @@ class Player:
         self._out = cut(_as_planes(self._frame, width, height), stage.moves.box)
         self._rest = cut(stage.still, stage.moves.box)
         self._canvas = Planes(*(plane.copy() for plane in self._rest))
-        lattice, moving = stage.moves.lattice, stage.moves.moving
-        self._fine, self._coarse = Resampler(lattice, 1, moving), Resampler(lattice, 2, moving)
-        self._brightness = Packed(self._canvas.y)
-        self._colours = Packed(self._canvas.u, self._canvas.v)
+        self._resampler = Resampler(stage.moves.lattice, stage.moves.moving)
+        self._brightness = Blocks(self._canvas.y)
+        self._colours = Colours(self._canvas.u, self._canvas.v)
         self._seen = None
         if stage.alpha is not None:
             self._seen = _Alpha(stage.alpha, stage.moves.box, self._frame)
@@ -164,12 +163,12 @@ class Player:
         self._dress(mouth, life)
         for plane, canvas in zip(self._out, self._canvas, strict=True):
             plane[...] = canvas
-        knots = self._stage.moves.at(life) if life[:MOVED].any() else None
-        if knots is not None:
-            self._fine.read(self._brightness, knots, self._out.y)
-            self._coarse.read(self._colours, knots, self._out.u, self._out.v)
+        planes = [(self._brightness, self._out.y)]
         if self._seen is not None:
-            self._seen.draw(mouth, self._fine, knots)
+            planes.append(self._seen.dressed(mouth))
+        if life[:MOVED].any():
+            colours = self._colours, self._out.u, self._out.v
+            self._resampler.read(self._stage.moves.at(life), planes, colours)
         return memoryview(self._frame.data)
 
     def _dress(self, mouth: Patch, life: NDArray[np.float32]) -> None:
@@ -210,18 +209,18 @@ class _Alpha:
         self._box = box
         self._out = frame[-alpha.size :].reshape(alpha.shape)[box.part]
         self._canvas = alpha[box.part].copy()
-        self._packed = Packed(self._canvas)
+        self._packed = Blocks(self._canvas)
         self._worn: Patch | None = None
 
-    def draw(self, mouth: Patch, resampler: Resampler, knots: Knots | None) -> None:
+    def dressed(self, mouth: Patch) -> tuple[Blocks, Plane]:
+        """With that mouth, as it is written where nothing moves, and what to read it from."""
         if mouth is not self._worn and mouth.alpha is not None:
             inner = mouth.box.inside(self._box)
             self._canvas[inner.part] = mouth.alpha
             self._packed.update(inner, self._canvas)
         self._worn = mouth
         self._out[...] = self._canvas
-        if knots is not None:
-            resampler.read(self._packed, knots, self._out)
+        return self._packed, self._out
 
 
 def _as_planes(frame: NDArray[np.uint8], width: int, height: int) -> Planes:

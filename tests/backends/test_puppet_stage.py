@@ -23,10 +23,11 @@ from backends.puppet.life import CHANNELS, Life
 from backends.puppet.mouth_track import CHANNELS as MOUTH
 from backends.puppet.mouth_track import MouthTrack
 from backends.puppet.moves import moves_of
+from backends.puppet.packed import Blocks, Colours
 from backends.puppet.planes import Box, planes_of
 from backends.puppet.portraits import find_face
 from backends.puppet.prepared import prepare
-from backends.puppet.resample import Lattice, Packed, Resampler
+from backends.puppet.resample import Lattice, Resampler
 from backends.puppet.stage import Patches, Player, Stage
 from support_house import ROOT
 
@@ -120,19 +121,27 @@ def moved_plainly(plane: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarr
     return upper * (1 - fy) + lower * fy
 
 
-def displacements(lattice: Lattice, knots: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
+def displacements(lattice: Lattice, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of every block of two by two pixels, that of its middle."""
     from backends.puppet.splines import spline_matrix
 
-    middle = (scale - 1) / 2
-    down, across = np.arange(lattice.height // scale), np.arange(lattice.width // scale)
-    # Two neighbours in a row share the displacement of their middle.
-    places = (down, across // 2 * 2 + 0.5)
     sides = [
-        spline_matrix(place * scale + middle, count, lattice.spacing)
-        for place, count in zip(places, lattice.shape, strict=True)
+        spline_matrix(2.0 * np.arange(length // 2) + 0.5, count, lattice.spacing)
+        for length, count in zip((lattice.height, lattice.width), lattice.shape, strict=True)
     ]
-    dx, dy = (sides[0] @ axis @ sides[1].T / scale for axis in knots)
+    dx, dy = (np.round(16 * (sides[0] @ axis @ sides[1].T)) / 16 for axis in knots)
     return dx, dy
+
+
+def resampled(
+    lattice: Lattice, moving: np.ndarray, knots: np.ndarray, planes: np.ndarray, under: int = 0
+) -> list[np.ndarray]:
+    """Brightness (twice) and both colours, written over ``under``."""
+    y, u, v = planes[0], *(plane[::2, ::2].copy() for plane in planes[1:])
+    out = [np.full_like(plane, under) for plane in (y, y, u, v)]
+    fine = [(Blocks(y), out[0]), (Blocks(y), out[1])]
+    Resampler(lattice, moving).read(knots, fine, (Colours(u, v), out[2], out[3]))
+    return out
 
 
 @settings(max_examples=40, deadline=None)
@@ -150,47 +159,44 @@ def test_a_moved_plane_is_what_plain_arithmetic_gives(
     lattice = Lattice(width, height, spacing)
     knots = wander(lattice, seed, 0.0)
     knots[:, 3:-3, 3:-3] = wander(lattice, seed, 0.3 * spacing)[:, 3:-3, 3:-3]
-    out = np.empty((3, height, width), np.uint8)
-    Resampler(lattice, 1, everywhere(lattice)).read(Packed(planes[0]), knots, out[0])
-    dx, dy = displacements(lattice, knots, 1)
+    y, again, *small = resampled(lattice, everywhere(lattice), knots, planes)
+    assert (y == again).all()
+    dx, dy = displacements(lattice, knots)
     # A sixteenth of a pixel is the step; noise makes the most of it.
-    wanted = moved_plainly(planes[0], np.round(dx * 16) / 16, np.round(dy * 16) / 16)
-    assert (np.abs(out[0] - wanted) > 1.01).mean() < 0.01
-    small = [np.ascontiguousarray(plane[::2, ::2]) for plane in planes[1:]]
-    results = [plane.copy() for plane in small]
-    Resampler(lattice, 2, everywhere(lattice)).read(Packed(*small), knots, *results)
-    dx, dy = displacements(lattice, knots, 2)
-    for plane, result in zip(small, results, strict=True):
-        wanted = moved_plainly(plane, np.round(dx * 16) / 16, np.round(dy * 16) / 16)
-        pairs = np.s_[:, : plane.shape[1] // 2 * 2]
-        assert (np.abs(result - wanted)[pairs] > 1.01).mean() < 0.01
+    wanted = moved_plainly(planes[0], *(side.repeat(2, 0).repeat(2, 1) for side in (dx, dy)))
+    assert (np.abs(y - wanted) > 1.01).mean() < 0.01
+    for plane, result in zip(planes[1:], small, strict=True):
+        # Half a pixel of brightness is one of colour; the steps there are as fine.
+        wanted = moved_plainly(plane[::2, ::2], *(np.ceil(8 * side) / 16 for side in (dx, dy)))
+        assert (np.abs(result - wanted) > 1.01).mean() < 0.01
 
 
 @given(across=st.integers(-5, 5), down=st.integers(-5, 5), seed=st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
 def test_whole_pixels_are_moved_without_a_trace(across: int, down: int, seed: int) -> None:
-    plane = np.random.default_rng(seed).integers(0, 256, (40, 50)).astype(np.uint8)
+    planes = np.random.default_rng(seed).integers(0, 256, (3, 40, 50)).astype(np.uint8)
     lattice = Lattice(50, 40, 7.0)
     knots = np.empty((2, *lattice.shape), np.float32)
-    knots[0], knots[1] = across, down
-    out = np.empty_like(plane)
-    Resampler(lattice, 1, everywhere(lattice)).read(Packed(plane), knots, out)
-    inner = np.s_[6:-6, 6:-6]
-    assert (out[inner] == np.roll(plane, (down, across), (0, 1))[inner]).all()
+    knots[0], knots[1] = 2 * across, 2 * down
+    out = resampled(lattice, everywhere(lattice), knots, planes)
+    inner = np.s_[12:-12, 12:-12]
+    assert (out[0][inner] == np.roll(planes[0], (2 * down, 2 * across), (0, 1))[inner]).all()
+    for plane, result in zip(planes[1:], out[2:], strict=True):
+        wanted = np.roll(plane[::2, ::2], (down, across), (0, 1))
+        assert (result[6:-6, 6:-6] == wanted[6:-6, 6:-6]).all()
 
 
-@pytest.mark.parametrize("scale", [1, 2])
-def test_only_where_something_may_move_anything_is_written(scale: int) -> None:
+def test_only_where_something_may_move_anything_is_written() -> None:
     plane = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
-    lattice = Lattice(80 * scale, 60 * scale, 6.0 * scale)
+    planes = np.stack([plane, plane[::-1], plane[:, ::-1]])
+    lattice = Lattice(80, 60, 6.0)
     moving = np.zeros(lattice.shape, bool)
     moving[4:8, 5:9] = True
-    knots = wander(lattice, 1, 4.0 * scale) * moving
-    planes = [plane] if scale == 1 else [plane, plane[::-1].copy()]
-    some, every = ([np.full_like(plane, 7) for _ in planes] for _ in range(2))
-    Resampler(lattice, scale, moving).read(Packed(*planes), knots, *some)
-    Resampler(lattice, scale, everywhere(lattice)).read(Packed(*planes), knots, *every)
-    for written, whole, source in zip(some, every, planes, strict=True):
+    knots = wander(lattice, 1, 4.0) * moving
+    some = resampled(lattice, moving, knots, planes, under=7)
+    every = resampled(lattice, everywhere(lattice), knots, planes)
+    still = resampled(lattice, everywhere(lattice), 0 * knots, planes)
+    for written, whole, source in zip(some, every, still, strict=True):
         reached = whole != source
         apart = np.abs(written[reached].astype(int) - whole[reached])
         # Products of other sizes are rounded otherwise, here and there by a sixteenth of a pixel.
@@ -199,18 +205,31 @@ def test_only_where_something_may_move_anything_is_written(scale: int) -> None:
 
 
 @given(seed=st.integers(0, 200))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_words_follow_the_part_of_a_plane_that_changed(seed: int) -> None:
     rng = np.random.default_rng(seed)
     planes = rng.integers(0, 256, (2, 12, 14)).astype(np.uint8)
-    one, two = Packed(planes[0]), Packed(*planes)
-    x, y = rng.integers(0, 10, 2)
+    one, two = Blocks(planes[0]), Colours(*planes)
+    x, y = rng.integers(0, 12, 2)
     box = Box(int(x), int(y), int(rng.integers(1, 15 - x)), int(rng.integers(1, 13 - y)))
     planes[(slice(None), *box.part)] = rng.integers(0, 256)
     one.update(box, planes[0])
     two.update(box, *planes)
-    assert (one.upper == Packed(planes[0]).upper).all()
-    assert (two.upper == Packed(*planes).upper).all()
+    assert (one.words == Blocks(planes[0]).words).all()
+    assert (two.words == Colours(*planes).words).all()
+
+
+@given(width=st.integers(1, 5), height=st.integers(1, 5))
+def test_a_block_is_four_pixels_and_beyond_the_edge_the_last_ones_go_on(
+    width: int, height: int
+) -> None:
+    plane = np.arange(1, width * height + 1, dtype=np.uint8).reshape(height, width)
+    around = np.pad(plane, ((1, 2), (1, 2)), mode="edge")
+    blocks = Blocks(plane)
+    found = blocks.words.view(np.uint16).reshape(height + 2, blocks.row, 4)
+    for number, (down, across) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        wanted = around[down : down + height + 2, across : across + width + 2]
+        assert (found[..., number] == wanted).all()
 
 
 # The head
