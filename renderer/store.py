@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +113,16 @@ class Store:
                 raise told(failure, self.root) from failure
             raise
 
+    def others_since(self) -> float:
+        """When the first of the other processes that use the store now began to (seconds since
+        1970); infinite where there is none."""
+        since = math.inf
+        with filelock.FileLock(self.root / "locks" / "tmp.lock"):
+            for home in (self.root / "tmp").iterdir():
+                if home != self._home and _is_lived_in(home):
+                    since = min(since, _began(home))
+        return since
+
     def find(self, kind: str, key: str) -> Artifact | None:
         """The artifact, or None when it is not there or not whole."""
         note = self._note(kind, key)
@@ -119,6 +131,7 @@ class Store:
             path = note.with_name(content["file"])
             if path.stat().st_size != content["bytes"]:
                 return None
+            _mark_as_used(note)
             return Artifact(path, content["meta"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -214,7 +227,8 @@ class Store:
                     with filelock.FileLock(left / _HOME_LOCK, timeout=0):
                         pass
                     shutil.rmtree(left, ignore_errors=True)
-            home = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+            # Its name says since when, see `others_since`.
+            home = Path(tempfile.mkdtemp(prefix=f"{time.time():.0f}-", dir=self.root / "tmp"))
             lock = filelock.FileLock(home / _HOME_LOCK)
             lock.acquire()
             return home, lock
@@ -235,6 +249,35 @@ class Store:
         # The note comes last: without it the file does not count.
         os.replace(draft, note)
         return Artifact(final, json.loads(json.dumps(meta)), fresh=True)
+
+
+def _is_lived_in(home: Path) -> bool:
+    try:
+        with filelock.FileLock(home / _HOME_LOCK, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def _began(home: Path) -> float:
+    try:
+        return float(home.name.partition("-")[0])
+    except ValueError:
+        # Nobody knows: then nothing is safe to take away.
+        return -math.inf
+
+
+def _mark_as_used(note: Path) -> None:
+    """Raises `FileNotFoundError` where it has been taken away (see `renderer.pruning`)."""
+    try:
+        os.utime(note)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # A store that can only be read is read all the same, and cannot be pruned.
+        return
 
 
 def _flush(path: Path) -> None:

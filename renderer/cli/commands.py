@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,9 +46,19 @@ AsLines = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+class CacheAction(StrEnum):
+    """What `avatar cache` can do."""
+
+    INFO = "info"
+    PRUNE = "prune"
+    CLEAR = "clear"
+
+
 def register(app: typer.Typer) -> None:
     """Add the built-in commands in the order in which a newcomer meets them."""
-    for command in (demo, render, plan, estimate, check, init, schema, backends, doctor, docs):
+    for command in (
+        demo, render, plan, estimate, check, init, schema, backends, doctor, cache, docs,
+    ):  # fmt: skip
         app.command()(command)
 
 
@@ -184,6 +195,39 @@ def doctor(config: Config = None, json: AsJson = False) -> None:
     from renderer.cli.inspecting import show_diagnosis
 
     raise typer.Exit(show_diagnosis(config, as_json=json))
+
+
+def cache(
+    action: Annotated[
+        CacheAction,
+        typer.Argument(metavar="info|prune|clear", help="What to do.", show_default="info"),
+    ] = CacheAction.INFO,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE", help="prune: not used for so long, as 30d.", show_default=False
+        ),
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="prune: then the longest unused, until so much is left, as 2G.",
+            show_default=False,
+        ),
+    ] = None,
+    paid: Annotated[
+        bool, typer.Option("--paid", help="Clips that were paid for, too: they are paid again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Say what the cache holds, or make it smaller; what a running render uses stays."""
+    from renderer.cli.caching import Wish, manage_cache
+
+    wish = Wish(action.value, older_than, max_size, paid=paid, dry=dry_run, config=config)
+    manage_cache(wish, as_json=json)
 
 
 def docs(

@@ -11,7 +11,7 @@ import pytest
 from support_cli import avatar, environment, install_plugin
 
 HEAVY = {"numpy", "av", "requests", "moviepy", "onnxruntime", "PIL", "ruamel", "pydantic_settings"}
-COMMANDS = ("demo", "render", "check", "init", "schema", "backends", "doctor")
+COMMANDS = ("demo", "render", "check", "init", "schema", "backends", "doctor", "cache")
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
