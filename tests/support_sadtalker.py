@@ -25,6 +25,7 @@ BEHAVIOURS = {
         "die",
         "flood",
         "leave_child",
+        "leave_talker",
         "unknown",
     ),
     *("enhancer_crash", "no_file", "empty_file", "broken_file", "short_video", "unnamed"),
@@ -37,9 +38,9 @@ def install(folder: Path, behaviour: str = "ok", **more: Any) -> Path:
 
     ``behaviour`` is ``ok``; a name of `LOGS` (what the real program printed when it failed so);
     ``cuda_loop``, ``hang``, ``hang_deaf`` (ignores SIGTERM, and has a child), ``hang_closed``
-    (nobody hears it any longer), ``die`` (SIGKILL), ``flood``, ``leave_child``, ``unknown``,
-    ``enhancer_crash``; ``no_file``, ``empty_file``,
-    ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named), ``late_crash``
+    (nobody hears it any longer), ``die`` (SIGKILL), ``flood``, ``leave_child``,
+    ``leave_talker`` (which prints for ever), ``unknown``, ``enhancer_crash``; ``no_file``,
+    ``empty_file``, ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named), ``late_crash``
     (after it has named its result). ``more`` as in `behave`.
     """
     for name in SADTALKER.files:

@@ -130,13 +130,20 @@ def _no_stages(options: BaseModel) -> tuple[Stage, ...]:
     return ()
 
 
+def _no_modules(options: BaseModel) -> tuple[str, ...]:
+    del options
+    return ()
+
+
 @dataclass(frozen=True)
 class Engine:
     """All that there is to know about an engine.
 
     ``command`` gives what follows ``python -u``: a script and its arguments; an engine that
     reads a configuration file writes it into the job's folder there. ``modules`` are the
-    packages that its Python must have, ``files`` what must be in its folder besides the weights.
+    packages that its Python must have, ``extra_modules`` those for some options alone, ``files``
+    what must be in its folder besides the weights. ``fetched`` are weights that it fetches itself
+    when it first needs them: they may be absent, but not damaged.
     ``caps`` bounds a run: seconds at most for so many seconds of sound. ``scratch`` is a regular
     expression of the names of files that it leaves in its folder. ``vram_mb`` is GPU memory.
     """
@@ -150,7 +157,9 @@ class Engine:
     command: Callable[[JobPaths, BaseModel], list[str]]
     weights: tuple[Weight, ...] = ()
     files: tuple[str, ...] = ()
+    fetched: tuple[Weight, ...] = ()
     modules: tuple[str, ...] = ()
+    extra_modules: Callable[[BaseModel], tuple[str, ...]] = _no_modules
     output: Output = Output()
     needs: Needs = Needs()
     stages: Callable[[BaseModel], tuple[Stage, ...]] = _no_stages

@@ -7,11 +7,13 @@ even sizes, AAC of the sound that was given, fast start.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_core.backend import Size
 from avatar_core.cancel import CancelToken
 from avatar_core.ffmpeg import FfmpegError, run_ffmpeg
 from avatar_core.media import MediaError, VideoInfo, probe_video
@@ -49,10 +51,11 @@ def pick_up(output: Output, folder: Path, named: str | None, root: Path) -> Path
     `Unusable`."""
     found = [path for path in folder.glob(output.pattern) if path.is_file()]
     if named is not None:
-        # What it says counts only where it lies in the job's own folder.
-        path = (root / named).resolve()
-        if path.is_file() and path.is_relative_to(folder.resolve()):
-            found = [path]
+        # What it says counts only where it lies in the job's own folder; it may say anything.
+        with contextlib.suppress(OSError, ValueError):
+            path = (root / named).resolve()
+            if path.is_file() and path.is_relative_to(folder.resolve()):
+                found = [path]
     if not found:
         raise Unusable(NO_VIDEO)
     newest = max(found, key=lambda path: path.stat().st_mtime_ns)
@@ -82,22 +85,16 @@ def join(
     kept: Kept,
     target: Path,
     cancel: CancelToken,
+    longest: int | None = None,
 ) -> VideoInfo:
-    """Write the takes as one clip of ``seconds`` with the sound of ``audio``. Raises
-    `Unusable` where they cannot be decoded, `Cancelled`, `DiskFull`."""
+    """Write the takes as one clip of ``seconds`` with the sound of ``audio``, at most ``longest``
+    pixels on a side. Raises `Unusable` where they cannot be decoded, `Cancelled`, `DiskFull`."""
     frames = max(1, math.ceil(seconds * takes[0].info.fps - 1e-6))
     args = ["-v", "error"]
     for one in takes:
         args += ["-i", f"file:{one.path}"]
     args += ["-i", f"file:{audio.absolute()}"]
-    args += [
-        "-filter_complex",
-        _filters(takes, kept),
-        "-map",
-        "[clip]",
-        "-map",
-        f"{len(takes)}:a:0",
-    ]
+    args += ["-filter_complex", _filters(takes, kept, longest), "-map", "[clip]", "-map", "[said]"]
     args += ["-frames:v", str(frames), *_ENCODING, str(target)]
     try:
         run_ffmpeg(args, cancel=cancel)
@@ -115,13 +112,14 @@ _ENCODING = (
 )
 
 
-def _filters(takes: Sequence[Take], kept: Kept) -> str:
-    """The graph: the takes brought to one size and rate, blended where they meet, cut to frame."""
+def _filters(takes: Sequence[Take], kept: Kept, longest: int | None) -> str:
+    """The graph: the takes brought to one size, rate and their own length, blended where they
+    meet, cut to frame; the sound."""
     first = takes[0].info
     parts = [
-        f"[{number}:v:0]scale={first.size.width}:{first.size.height},fps={first.fps:g},"
-        f"settb=AVTB,setpts=PTS-STARTPTS,format=yuv420p[v{number}]"
-        for number in range(len(takes))
+        f"[{number}:v:0]scale={first.size.width}:{first.size.height},fps={first.fps:.12g},"
+        f"settb=AVTB,setpts=PTS-STARTPTS,format=yuv420p,{_whole(one.piece)}[v{number}]"
+        for number, one in enumerate(takes)
     ]
     shown = "v0"
     for number, one in enumerate(takes[1:], start=1):
@@ -130,15 +128,33 @@ def _filters(takes: Sequence[Take], kept: Kept) -> str:
             f"[{shown}][v{number}]xfade=duration={one.piece.lead:g}:offset={offset:g}[x{number}]"
         )
         shown = f"x{number}"
-    parts.append(f"[{shown}]{_crop(kept)}tpad=stop=-1:stop_mode=clone,{_COLOURS}[clip]")
+    cut = _even(Size(first.size.width, first.size.height), kept.width, kept.height)
+    share = min(1.0, longest / max(cut)) if longest else 1.0
+    crop = f"crop=w={cut.width}:h={cut.height}:x=iw*{kept.x:.6f}:y=ih*{kept.y:.6f}:exact=1"
+    parts.append(f"[{shown}]{crop},{_HOLD},{_scale(_even(cut, share, share))}[clip]")
+    # As the engine heard it: the sound of a film may begin later than its picture.
+    parts.append(f"[{len(takes)}:a:0]asetpts=N/SR/TB[said]")
     return ";".join(parts)
 
 
-# What is not said to be anything else was made by a converter that means BT.601.
-_COLOURS = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
+_HOLD = "tpad=stop=-1:stop_mode=clone"
 
 
-def _crop(kept: Kept) -> str:
-    """Even sizes are needed, and a crop is the way that does not blur."""
-    width, height = f"floor(iw*{kept.width:.6f}/2+0.01)*2", f"floor(ih*{kept.height:.6f}/2+0.01)*2"
-    return f"crop=w={width}:h={height}:x=iw*{kept.x:.6f}:y=ih*{kept.y:.6f}:exact=1,"
+def _whole(piece: Piece) -> str:
+    """A take that ends early holds its last picture: those after it may not move forward."""
+    return f"{_HOLD},trim=duration={piece.seconds:.6f}"
+
+
+def _even(size: Size, across: float, down: float) -> Size:
+    """A share of ``size``. Even sizes are needed, and a crop is the way that does not blur."""
+    width, height = (
+        max(2, math.floor(side * share / 2 + 0.01) * 2)
+        for side, share in ((size.width, across), (size.height, down))
+    )
+    return Size(width, height)
+
+
+def _scale(size: Size) -> str:
+    """What is not said to be anything else was made by a converter that means BT.601."""
+    matrix = "out_color_matrix=bt709:out_range=tv"
+    return f"scale={size.width}:{size.height}:{matrix},format=yuv420p"

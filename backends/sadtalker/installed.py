@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,8 @@ def lacking_files(engine: Engine, root: Path) -> list[Lack]:
 def lacking_weights(engine: Engine, root: Path, options: BaseModel | None) -> list[Lack]:
     """Weights that are not there or have another size than they must. Without ``options``, all
     that the engine can make use of are looked for."""
-    wanted = (w for w in engine.weights if options is None or w.needed(options))
+    there = (weight for weight in engine.fetched if (root / weight.path).exists())
+    wanted = (w for w in (*engine.weights, *there) if options is None or w.needed(options))
     return [lack for weight in wanted if (lack := _lacking(weight, root)) is not None]
 
 
@@ -93,9 +95,29 @@ def _lacking(weight: Weight, root: Path) -> Lack | None:
         return Lack("weights_missing", f"{weight.path} is missing.")
     size = path.stat().st_size
     wanted = weight.bytes
-    if size == wanted or (wanted is None and size):
+    if size == wanted:
         return None
-    if wanted is None or size < wanted:
-        of = f" of {wanted:,}" if wanted else ""
-        return Lack("weights_damaged", f"{weight.path} was cut off: it has {size:,}{of} bytes.")
+    if wanted is None:
+        fault = _fault_in(path)
+        return Lack("weights_damaged", f"{weight.path} {fault}.") if fault else None
+    if size < wanted:
+        return Lack(
+            "weights_damaged", f"{weight.path} was cut off: it has {size:,} of {wanted:,} bytes."
+        )
     return Lack("weights_damaged", f"{weight.path} has {size:,} bytes instead of {wanted:,}.")
+
+
+def _fault_in(path: Path) -> str | None:
+    """What is wrong with a file whose size nobody knows, as far as its form tells."""
+    with path.open("rb") as stream:
+        head = stream.read(64).lstrip()
+    if not head:
+        return "was cut off: it has 0 bytes"
+    if head.startswith(b"<"):
+        return "is a web page: the download was refused"
+    if head.startswith(b"version https://git-lfs"):
+        return "is only a pointer of Git LFS"
+    # torch saves an archive, whose table of contents comes last.
+    if head.startswith(b"PK") and not zipfile.is_zipfile(path):
+        return "was cut off: its end is missing"
+    return None

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from avatar_core.cancel import CancelToken
 from avatar_core.clock import Clock, SystemClock
-from avatar_core.errors import DiskFull
+from avatar_core.errors import NO_ROOM, DiskFull
 from avatar_core.media_error import MediaError
 from avatar_core.process_errors import start_error
 from backends.sadtalker.diagnosis import diagnosed, failure_of, refused
@@ -83,7 +83,7 @@ class EngineRunner:
         self._limits = limits or RunLimits()
         self._clock = clock or SystemClock()
         self._environment = {**engine.environment, **(environment or {})}
-        self._modules_found = False
+        self._modules_found: set[str] | None = None
 
     def missing(self, options: BaseModel | None = None) -> tuple[str, ...]:
         """What is not installed, in words; empty when a job with ``options`` could start.
@@ -115,11 +115,15 @@ class EngineRunner:
             *lacking_python(self._python),
             *lacking_weights(self.engine, self.root, options),
         ]
-        if lacks or self._modules_found:
+        extra = self.engine.extra_modules(options) if options is not None else ()
+        modules = (*self.engine.modules, *extra)
+        found = self._modules_found
+        if lacks or (found is not None and found.issuperset(modules)):
             return lacks
         environment = clean_environment(self._environment)
-        lacks = lacking_modules(self.engine.modules, self._python, self.root, environment)
-        self._modules_found = not lacks
+        lacks = lacking_modules(modules, self._python, self.root, environment)
+        if not lacks:
+            self._modules_found = {*(found or ()), *modules}
         return lacks
 
 
@@ -217,7 +221,9 @@ class _Run:
         self._tell(EngineNews("finish", _ENGINE_TO, "making the video playable"))
         target = self._task.folder / "clip.mp4"
         try:
-            info = join(takes, self._task.audio, seconds, kept, target, self._token)
+            # An enhancer doubles the size: nothing is larger than the largest picture that goes in.
+            longest = self._engine.needs.picture_side
+            info = join(takes, self._task.audio, seconds, kept, target, self._token, longest)
         except Unusable as failure:
             raise failure_of(failure.fault) from failure
         self._tell(EngineNews("finish", 1.0, "ready"))
@@ -273,5 +279,7 @@ def _warnings(takes: list[Take]) -> tuple[str, ...]:
 def _told_in_words() -> Iterator[None]:
     try:
         yield
-    except DiskFull as failure:
+    except (DiskFull, OSError) as failure:
+        if isinstance(failure, OSError) and failure.errno not in NO_ROOM:
+            raise
         raise failure_of(DISK_FULL) from failure

@@ -83,6 +83,15 @@ WEIGHTS = (
     ),
 )
 
+# Its size is nowhere written down; without it, GFPGAN fetches it when it is first used.
+FETCHED = (
+    Weight(
+        "gfpgan/weights/RestoreFormer.pth",
+        None,
+        needed=_if(lambda options: options.enhancer == "RestoreFormer"),
+    ),
+)
+
 MODULES = tuple(
     "torch torchvision numpy scipy skimage cv2 librosa pydub kornia yacs yaml joblib imageio "
     "imageio_ffmpeg safetensors tqdm basicsr facexlib gfpgan".split()
@@ -165,7 +174,11 @@ SADTALKER = Engine(
     command=command,
     weights=WEIGHTS,
     files=FILES,
+    fetched=FETCHED,
     modules=MODULES,
+    extra_modules=lambda options: (
+        ("realesrgan",) if _of(options).background_enhancer != "none" else ()
+    ),
     output=Output(pattern="out/*.mp4", line=r"^The generated video is named: (?P<path>.+)$"),
     needs=Needs(
         pads=_if(lambda options: options.whole_picture),

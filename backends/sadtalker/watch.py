@@ -114,8 +114,8 @@ class Watch:
             if batch is not None:
                 heard = now
                 self._hear(batch, tell)
-            elif process.poll() is not None:
-                # Something that it started keeps the pipes open.
+            if process.poll() is not None:
+                # Something that it started may keep the pipes open, and even print.
                 left = now if left is None else left
                 if now - left >= patience.grace:
                     return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import zipfile
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -277,6 +278,36 @@ def test_a_weight_of_unknown_size_only_has_to_hold_something(tiny: Path) -> None
     assert EngineRunner(TINY, tiny).missing() == ()
     (tiny / "tiny.bin").write_bytes(b"")
     assert EngineRunner(TINY, tiny).missing() == ("tiny.bin was cut off: it has 0 bytes.",)
+
+
+@pytest.mark.parametrize(("holds", "wanted"), [
+    (b"", "cut off"), (b"\n <!DOCTYPE html><p>Not found", "web page"), (b"<?xml", "web page"),
+    (b"version https://git-lfs.github.com/spec/v1\noid", "pointer"),
+    (b"PK\x03\x04" + bytes(4000), "its end is missing"),
+])  # fmt: skip
+def test_a_file_of_unknown_size_is_looked_into(tmp_path: Path, holds: bytes, wanted: str) -> None:
+    root = install(tmp_path)
+    path, options = root / "gfpgan/weights/RestoreFormer.pth", SadTalkerOptions
+    runner = EngineRunner(SADTALKER, root)
+    # It may be absent: GFPGAN fetches it.
+    assert runner.missing() == ()
+    path.write_bytes(holds)
+    (lack,) = runner.missing(options(enhancer="RestoreFormer"))
+    assert lack.startswith("gfpgan/weights/RestoreFormer.pth") and wanted in lack
+    assert runner.missing(options(enhancer="gfpgan")) == ()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"weights")
+    assert runner.missing() == ()
+
+
+def test_a_package_that_some_options_need_is_asked_for_with_them_alone(tmp_path: Path) -> None:
+    root = install(tmp_path)
+    runner = EngineRunner(SADTALKER, root)
+    assert runner.missing() == ()
+    sharp = SadTalkerOptions(enhancer="gfpgan", background_enhancer="realesrgan")
+    assert runner.missing(sharp) == ("Its Python lacks the packages realesrgan.",)
+    (root / "realesrgan").mkdir()
+    assert runner.missing(sharp) == ()
 
 
 def test_options_of_another_engine_are_a_programmers_mistake(tiny: Path, tmp_path: Path) -> None:

@@ -270,7 +270,8 @@ def test_only_what_lies_in_the_jobs_folder_is_picked_up(tmp_path: Path) -> None:
     (job / "out").mkdir(parents=True)
     other.write_bytes(b"of someone else")
     (job / "out" / "mine.mp4").write_bytes(b"mine")
-    for named in (str(other), "../other.mp4", "gone.mp4", None):
+    odd = ("a\0b.mp4", "a" * 5000, "", ".", "\ud800")
+    for named in (str(other), "../other.mp4", "gone.mp4", None, *odd):
         assert pick_up(Output(), job, named, tmp_path).name == "mine.mp4"
     (job / "out" / "mine.mp4").unlink()
     with pytest.raises(Unusable) as caught:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,7 +171,6 @@ def test_a_gpu_that_fails_for_ever_is_stopped_by_its_line(bench: Bench) -> None:
     assert (failure.code, failure.category) == ("cuda_loop", Category.SERVER)
     (call,) = calls(bench.root)
     assert not alive(call["pid"])
-    assert time.time() - call["time"] < 5
 
 
 def test_silence_is_taken_for_death(root: Path, tmp_path: Path) -> None:
@@ -250,8 +249,11 @@ def test_any_amount_of_printing_is_read_to_its_end(bench: Bench) -> None:
     assert bench.run().duration == 0.4
 
 
-def test_something_left_running_does_not_hold_up_a_finished_run(bench: Bench) -> None:
-    behave(bench.root, "leave_child")
+@pytest.mark.parametrize("behaviour", ["leave_child", "leave_talker"])
+def test_something_left_running_does_not_hold_up_a_finished_run(
+    bench: Bench, behaviour: str
+) -> None:
+    behave(bench.root, behaviour)
     assert bench.run().duration == 0.4
     assert not alive(int((bench.root / "grandchild").read_text()))
 
@@ -322,6 +324,19 @@ def test_a_clock_that_is_handed_in_is_the_one_that_counts(root: Path, tmp_path: 
     behave(root, "hang")
     bench = Bench(root, tmp_path, RunLimits(grace=0.1), clock=Leaping())
     assert bench.fail().code in ("silent", "too_long")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are limited as systems like Unix do it")
+def test_a_full_disk_is_told_as_such_and_leaves_nothing_behind(bench: Bench) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        failure = bench.fail()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (failure.code, failure.category) == ("disk_full", Category.SERVER)
 
 
 def test_the_same_input_gives_the_same_wav_to_the_engine(bench: Bench) -> None:

@@ -147,6 +147,13 @@ def _leave_child(args: argparse.Namespace) -> None:
     (HERE / "grandchild").write_text(str(child.pid))
 
 
+def _leave_talker(args: argparse.Namespace) -> None:
+    """The same, and it prints without a pause."""
+    code = "import time\nwhile True: print('still here', flush=True); time.sleep(0.01)"
+    child = subprocess.Popen([sys.executable, "-c", code])
+    (HERE / "grandchild").write_text(str(child.pid))
+
+
 def _unknown(args: argparse.Namespace) -> None:
     print(f"KeyError: {str(HERE / 'something')!r}", file=sys.stderr)
     sys.exit(1)
@@ -261,6 +268,7 @@ _MISCHIEF: dict[str, Callable[[argparse.Namespace], None]] = {
     "die": _die,
     "flood": _flood,
     "leave_child": _leave_child,
+    "leave_talker": _leave_talker,
     "unknown": _unknown,
 }
 
