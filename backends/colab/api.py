@@ -186,7 +186,7 @@ class ColabApi:
     def _read(self, told: Any) -> RemoteJob:
         try:
             return _as_job(told)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise linked(
                 AvatarError(
                     Category.UNSUPPORTED,
@@ -197,7 +197,7 @@ class ColabApi:
 
 
 def _as_job(told: Any) -> RemoteJob:
-    video = told.get("video")
+    video, error = told.get("video"), told.get("error")
     return RemoteJob(
         id=_name(told["id"]),
         state=str(told["state"]),
@@ -205,7 +205,7 @@ def _as_job(told: Any) -> RemoteJob:
         stage=str(told.get("stage") or ""),
         percent=min(100.0, max(0.0, float(told.get("percent") or 0))),
         message=str(told.get("message") or ""),
-        error=told.get("error"),
+        error=error if error is None or isinstance(error, dict) else {"message": str(error)},
         video=None if video is None else _as_video(video),
     )
 

@@ -152,7 +152,7 @@ def _protocol(facts: Mapping[str, Any], answer: HttpAnswer) -> int:
     told = facts.get("protocol", answer.headers.get("x-avatar-protocol"))
     try:
         return int(told)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return -1
 
 

@@ -187,6 +187,8 @@ def judged(failure: AvatarError, case: Case, server: ScriptedServer) -> None:
          "speaks protocol 2, this side 1", "versions-differ"),
         (Service(health={"protocol": None}), "", C.UNSUPPORTED, "speaks protocol",
          "versions-differ"),
+        (Service(health={"protocol": float("inf")}), "", C.UNSUPPORTED, "speaks protocol",
+         "versions-differ"),
         (Service(health={"ready": False, "problem": "This machine shows no GPU"}), "",
          C.UNSUPPORTED, "cannot work: This machine shows no GPU", "no-gpu"),
         (Service(health={"ready": False, "problem": "Weights are missing"}), "",

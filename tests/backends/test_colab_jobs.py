@@ -329,7 +329,9 @@ def test_a_video_that_is_no_longer_kept_is_made_again(
     "told",
     [{}, [], {"id": "a"}, {"id": "", "state": "done"}, {"id": "a\nb", "state": "done"},
      {"id": "x", "state": "done", "video": {"bytes": "many"}},
-     {"id": "x", "state": "running", "percent": "half"}],
+     {"id": "x", "state": "running", "percent": "half"},
+     {"id": "x", "state": "queued", "position": float("inf")},
+     {"id": "x", "state": "failed", "error": "it broke"}],
 )  # fmt: skip
 def test_a_job_that_is_described_in_another_way_is_told_in_words(
     server: ScriptedServer, told: Any, tmp_path: Path
