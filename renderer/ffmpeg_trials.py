@@ -38,6 +38,22 @@ def encoders() -> str:
     return "H.264 (libx264) and AAC into MP4"
 
 
+def cut_outs() -> str:
+    """Encode a moment of a transparent clip and read its alpha again; raises `EnvironmentFault`
+    where presenters cannot be cut out (``options.puppet.cutout``). Everything else can be made."""
+    source = "-f lavfi -i color=red@0.5:size=64x64:rate=10:duration=0.2,format=yuva420p"
+    sound = "-f lavfi -i sine=duration=0.2"
+    codecs = "-c:v libvpx-vp9 -deadline realtime -auto-alt-ref 0 -pix_fmt yuva420p -c:a libopus"
+    back = "-f lavfi -i color=black:size=64x64 -filter_complex [1:v][0:v]overlay=format=auto"
+    failure = "It cannot make transparent clips (libvpx-vp9 and libopus): nobody can be cut out"
+    with _scratch() as folder:
+        clip = Path(folder, "trial.webm")
+        _run([*source.split(), *sound.split(), *codecs.split()], clip, failure)
+        read = ["-c:v", "libvpx-vp9", "-i", str(clip), *back.split(), "-frames:v", "1"]
+        _run(read, Path(folder, "trial.png"), failure)
+    return "VP9 with alpha and Opus into WebM, for presenters that are cut out"
+
+
 def filters() -> str:
     """Look for every filter that composing and mixing use; raises `EnvironmentFault`."""
     listed = set(re.findall(r"^ [A-Z.]{2,3} (\w+) +\S+->", _listing("-filters"), re.MULTILINE))

@@ -14,6 +14,7 @@ import pytest
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Health, Job
 from avatar_core.errors import AvatarError, Category, EnvironmentFault
+from avatar_core.ffmpeg import ffmpeg_exe
 from avatar_core.plugins import Plugins, load_plugins
 from avatar_core.settings import load_settings
 from renderer import ffmpeg_trials as trials
@@ -111,6 +112,7 @@ def test_wrong_options_are_told_as_the_backends_state() -> None:
 
 def test_ffmpeg_passes_every_trial_of_the_doctor() -> None:
     assert "H.264" in trials.encoders()
+    assert "VP9" in trials.cut_outs()
     assert str(len(trials.FILTERS)) in trials.filters()
     assert trials.VIETNAMESE in trials.vietnamese_captions()
 
@@ -144,8 +146,29 @@ def test_an_ffmpeg_that_can_do_nothing_is_broken_and_says_so(tmp_path: Path, sta
     done = avatar("doctor", "--json", cwd=tmp_path, env={"AVATAR_FFMPEG": str(poor)})
     assert done.returncode == 1
     found = [f for f in json.loads(done.stdout)["findings"] if f["group"] == "ffmpeg"]
-    assert {f["state"] for f in found[1:] or found} == {"broken"}
+    states = {f["name"]: f["state"] for f in found[1:] or found}
+    # Cut-outs are for those who ask for them.
+    assert states.pop("cut-outs", "warning") == "warning"
+    assert set(states.values()) == {"broken"}
     assert all("AVATAR_FFMPEG" in f["advice"] for f in found if f["state"] == "broken")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for ffmpeg")
+def test_an_ffmpeg_without_libvpx_makes_films_and_the_doctor_says_what_it_lacks(
+    tmp_path: Path,
+) -> None:
+    lesser = tmp_path / "ffmpeg-without-libvpx"
+    lesser.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *libvpx*) echo "Unknown encoder \'libvpx-vp9\'" >&2; exit 1;; esac\n'
+        f"exec '{ffmpeg_exe()}' \"$@\"\n"
+    )
+    lesser.chmod(0o755)
+    done = avatar("doctor", "--json", cwd=tmp_path, env={"AVATAR_FFMPEG": str(lesser)})
+    found = {f["name"]: f for f in json.loads(done.stdout)["findings"] if f["group"] == "ffmpeg"}
+    assert {name for name, f in found.items() if f["state"] != "ok"} == {"cut-outs"}
+    assert found["cut-outs"]["state"] == "warning"
+    assert "libvpx-vp9" in found["cut-outs"]["message"] and found["cut-outs"]["advice"]
 
 
 def test_an_ffmpeg_that_is_no_program_is_broken(tmp_path: Path) -> None:
