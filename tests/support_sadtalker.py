@@ -40,8 +40,8 @@ def install(folder: Path, behaviour: str = "ok", **more: Any) -> Path:
     ``cuda_loop``, ``hang``, ``hang_deaf`` (ignores SIGTERM, and has a child), ``hang_closed``
     (nobody hears it any longer), ``die`` (SIGKILL), ``flood``, ``leave_child``,
     ``leave_talker`` (which prints for ever), ``unknown``, ``enhancer_crash``; ``no_file``,
-    ``empty_file``, ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named), ``late_crash``
-    (after it has named its result). ``more`` as in `behave`.
+    ``empty_file``, ``broken_file``, ``short_video``, ``unnamed`` (its result is nowhere named),
+    ``late_crash`` (after it has named its result). ``more`` as in `behave`.
     """
     for name in SADTALKER.files:
         _touch(folder / name)
