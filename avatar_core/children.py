@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shutil
@@ -18,6 +19,14 @@ def child_options() -> dict[str, Any]:
     if os.name == "posix":
         return {"start_new_session": True}
     return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+
+
+def reader_gone(failure: OSError, system: str = os.name) -> bool:
+    """Whether a pipe could not be written because nobody reads it any more; Windows calls that an
+    invalid argument."""
+    return isinstance(failure, BrokenPipeError) or (
+        system == "nt" and failure.errno == errno.EINVAL
+    )
 
 
 @functools.cache

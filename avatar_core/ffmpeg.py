@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from avatar_core.cancel import CancelToken
-from avatar_core.children import child_options, leash
+from avatar_core.children import child_options, leash, reader_gone
 from avatar_core.errors import Cancelled, DiskFull, EnvironmentFault
 
 _POLL_SECONDS = 0.1
@@ -201,11 +201,10 @@ class _Supervisor:
             with self._process.stdin as stream:
                 for chunk in self._feed:
                     stream.write(chunk)
-        except BrokenPipeError:
-            # ffmpeg stopped reading: it has what it needs, or its own message says why.
-            return
         except BaseException as failure:
-            self._feed_failure = failure
+            # ffmpeg stopped reading: it has what it needs, or its own message says why.
+            if not (isinstance(failure, OSError) and reader_gone(failure)):
+                self._feed_failure = failure
 
 
 def _widen(pipe: int) -> None:

@@ -15,6 +15,8 @@ from avatar_core.nearest import did_you_mean
 
 PREFIX = "AVATAR_"
 # Editors on Windows begin a file with a mark that would become part of its first key.
+_NO_UTF8 = "This is not a text file in UTF-8."
+_SAVE_AS_UTF8 = "Open it in an editor and save it again with the encoding UTF-8."
 _ENCODING = "utf-8-sig"
 # Services tell their users to set these, so they are read as they are.
 AS_THEY_ARE = {
@@ -78,11 +80,7 @@ def from_dotenv(path: Path, known: frozenset[str]) -> Layer:
     try:
         text = path.read_text(encoding=_ENCODING)
     except UnicodeDecodeError:
-        raise InputError(
-            "This is not a text file in UTF-8.",
-            file=path,
-            advice="Open it in an editor and save it again with the encoding UTF-8.",
-        ) from None
+        raise InputError(_NO_UTF8, file=path, advice=_SAVE_AS_UTF8) from None
     except OSError as failure:
         raise InputError(f"The file cannot be read: {failure.strerror}.", file=path) from None
     variables = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
@@ -109,6 +107,15 @@ def _from_variables(
     return layer
 
 
+# What beginners do most often, by a part of what the parser says.
+_PATH_ADVICE = r"Put a path in single quotes: root = 'C:\SadTalker'"
+_TOML_ADVICE = {
+    "\\": _PATH_ADVICE,
+    "hex value": _PATH_ADVICE,
+    "value": 'Text stands in quotes: backend = "colab"',
+}
+
+
 def from_toml(path: Path) -> Layer:
     """Values from ``avatar.toml``; raises `InputError` where it cannot be read."""
     try:
@@ -117,12 +124,11 @@ def from_toml(path: Path) -> Layer:
     except tomllib.TOMLDecodeError as failure:
         at = re.search(r"at line (\d+)", str(failure))
         line = int(at[1]) if at else None
-        # What a beginner forgets most often; the parser says only that there is no value.
-        advice = 'Text stands in quotes: backend = "colab"' if "value" in str(failure) else None
+        advice = next((told for part, told in _TOML_ADVICE.items() if part in str(failure)), None)
         message = f"This is not valid TOML: {failure}."
         raise InputError(message, file=path, line=line, advice=advice) from None
     except UnicodeDecodeError:
-        raise InputError("This is not a text file in UTF-8.", file=path) from None
+        raise InputError(_NO_UTF8, file=path, advice=_SAVE_AS_UTF8) from None
     except OSError as failure:
         raise InputError(
             f"The configuration file cannot be read: {failure.strerror}.", file=path

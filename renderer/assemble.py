@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _ABANDONED_SECONDS = 3600
+_DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+_DEVICES |= {f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)}
 _MUXER = {"movflags": "+faststart", "fflags": "bitexact"}
 
 
@@ -122,12 +124,25 @@ def _check_name(target: Path) -> None:
         raise InputError(
             "The output path is a folder.", file=target, advice="Add a file name ending in .mp4."
         )
+    if os.name == "nt" and kept_by_windows(target.name):
+        raise InputError(
+            f"Windows takes {target.name!r} for a device or a part of another file.",
+            file=target,
+            advice="Give the output another name.",
+        )
     if target.suffix.lower() != ".mp4":
         raise InputError(
             f"Films are written as MP4, not as {target.suffix or 'a file without ending'}.",
             file=target,
             advice="Give the output a name ending in .mp4.",
         )
+
+
+def kept_by_windows(name: str) -> bool:
+    """Whether a file of this name would be a device there (``con.mp4``), whatever the ending, or
+    vanish into a stream of another file (``a:b.mp4``); writing it raises no error."""
+    stem = name.partition(".")[0].rstrip(" ").upper()
+    return ":" in name or stem in _DEVICES
 
 
 def thumbnail(film: Path, target: Path) -> None:

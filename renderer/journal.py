@@ -13,6 +13,7 @@ from avatar_core.backend import Cost
 from avatar_core.journal import JobRecord
 from renderer.disk_faults import told
 from renderer.store import Store
+from renderer.whole_file import put_in_place
 
 
 class StoredJournal:
@@ -36,26 +37,30 @@ class StoredJournal:
             return None
 
     def write(self, record: JobRecord) -> None:
-        path = self._path(record.key)
-        # What a process that dies leaves half written is cleared with the rest of its work.
-        with self._store.work_dir() as work:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                draft = work / "job.json"
-                with draft.open("w", encoding="utf-8") as stream:
-                    json.dump(_to_json(record), stream, ensure_ascii=False)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.replace(draft, path)
-                _flush_folder(path.parent)
-            except OSError as failure:
-                raise told(failure, self._store.root) from failure
+        write_through(self._store, self._path(record.key), _to_json(record))
 
     def forget(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / f"{key}.json"
+
+
+def write_through(store: Store, path: Path, values: dict[str, Any]) -> None:
+    """Write ``values`` to ``path``, whole and on the disk when this returns."""
+    # What a process that dies leaves half written is cleared with the rest of its work.
+    with store.work_dir() as work:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = work / "job.json"
+            with draft.open("w", encoding="utf-8") as stream:
+                json.dump(values, stream, ensure_ascii=False)
+                stream.flush()
+                os.fsync(stream.fileno())
+            put_in_place(draft, path)
+            _flush_folder(path.parent)
+        except OSError as failure:
+            raise told(failure, store.root) from failure
 
 
 def _to_json(record: JobRecord) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from avatar_core.children import reader_gone
 from renderer.cli import commands, streams
 
 _EPILOG = (
@@ -25,6 +27,8 @@ class _Guarded(TyperGroup):
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, OSError) and reader_gone(error):
+                raise BrokenPipeError(errno.EPIPE, "nobody reads any more") from error
             # Typer's and click's own exceptions show themselves, wherever they come from.
             if hasattr(error, "exit_code") and hasattr(error, "show"):
                 raise

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import typer
 
+from avatar_core.children import reader_gone
 from avatar_core.events import Event, RenderFailed, RenderFinished
 from renderer.cli import failures, streams
 
@@ -30,9 +31,11 @@ class JsonLines:
             return
         try:
             print(json.dumps(values, ensure_ascii=False), file=self._stream, flush=True)
-        except BrokenPipeError:
+        except OSError as failure:
             # The reader went away; the film is still wanted.
-            self._gone = True
+            self._gone = reader_gone(failure)
+            if not self._gone:
+                raise
 
 
 @contextlib.contextmanager

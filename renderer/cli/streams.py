@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+from avatar_core.children import reader_gone
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -70,9 +72,12 @@ def reserved_stdout() -> Iterator[TextIO]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield clean
-        # Whoever reads may have gone away: what is left unread is then nobody's loss.
-        with contextlib.suppress(BrokenPipeError):
+        try:
             clean.flush()
+        except OSError as failure:
+            # Whoever read may have gone away: what is left unread is then nobody's loss.
+            if not reader_gone(failure):
+                raise
     finally:
         os.dup2(kept, descriptor)
         with contextlib.suppress(OSError):

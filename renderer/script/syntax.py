@@ -60,6 +60,12 @@ def parse_yaml(text: str, file: Path | None = None) -> Parsed:
         ) from failure
 
 
+_JSON_ADVICE = {
+    False: "Look for a missing comma, quote or bracket just before.",
+    True: r"In a path write / or \\ for each \.",
+}
+
+
 def parse_json(text: str, file: Path | None = None) -> Parsed:
     """Read JSON; the lines come from reading it again as the YAML that it is."""
     try:
@@ -69,7 +75,7 @@ def parse_json(text: str, file: Path | None = None) -> Parsed:
             f"this is not JSON: {failure.msg[0].lower()}{failure.msg[1:]}, column {failure.colno}.",
             file=file,
             line=failure.lineno,
-            advice="Look for a missing comma, quote or bracket just before.",
+            advice=_JSON_ADVICE["escape" in failure.msg],
         ) from failure
     except (RecursionError, ValueError) as failure:
         deep = isinstance(failure, RecursionError)

@@ -12,6 +12,10 @@ _VARIABLE_FIRST = re.compile(r"[:-]\s*\{\{")
 # Inside brackets, so that the comment swallows what would have closed them.
 _BARE_COLOR = re.compile(r"[{\[,].*[:,\[]\s+(#[0-9a-fA-F]{3,8})\b")
 _GENERIC = "Check quotes, indentation and colons here and in the line before."
+_ESCAPE = (
+    r"a \ begins an escape in double quotes.",
+    r"Use single quotes, or write \\ for the sign itself.",
+)
 # Part of the reader's complaint: what happened, what to do.
 _SENTENCES = {
     r"'\t' that cannot start": (
@@ -40,10 +44,8 @@ _SENTENCES = {
         'Align keys of one level, begin list items with "- ", and put texts in quotes.',
     ),
     "found unexpected ':'": ('a ":" stands inside a plain value.', "Put the text in quotes."),
-    "unknown escape character": (
-        r"a \ begins an escape in double quotes.",
-        r"Use single quotes, or write \\ for the sign itself.",
-    ),
+    "unknown escape character": _ESCAPE,
+    "expected escape sequence": _ESCAPE,
     "expected ',' or": ("a comma or a closing bracket is missing.", _GENERIC),
     "special characters are not allowed": (
         "the file holds a character that is no text.",

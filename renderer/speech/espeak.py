@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from avatar_core.backend import Health, Job
-from avatar_core.children import child_options
+from avatar_core.children import child_options, reader_gone
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.extras import install_advice
 from avatar_core.speech import Speech, SpeechEngine, SpeechRequest, Voice
@@ -127,9 +127,12 @@ def _send(process: subprocess.Popen[bytes], order: espeak_process.Order) -> None
     if process.stdin is None:
         return
     # A child that died at once is told by its exit status, not by its pipe.
-    with contextlib.suppress(BrokenPipeError):
+    try:
         process.stdin.write(json.dumps(order).encode() + b"\n")
         process.stdin.flush()
+    except OSError as failure:
+        if not reader_gone(failure):
+            raise
 
 
 def _wait(process: subprocess.Popen[bytes], job: Job) -> None:
@@ -154,7 +157,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
     process.wait()
     if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             process.stdin.close()
 
 
