@@ -16,7 +16,9 @@ Script = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(help="Settings file, instead of ./avatar.toml.", show_default=False),
+    typer.Option(
+        metavar="FILE", help="Settings file, instead of ./avatar.toml.", show_default=False
+    ),
 ]
 Backend = Annotated[
     str | None,
@@ -26,7 +28,9 @@ Backend = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="How many scenes are made side by side.", show_default=False),
+    typer.Option(
+        min=1, metavar="NUMBER", help="How many scenes are made side by side.", show_default=False
+    ),
 ]
 Assignments = Annotated[
     list[str] | None,

@@ -19,11 +19,13 @@ def register(cli: typer.Typer) -> None:
 
 def notebook(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the notebook goes.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the notebook goes.")
     ] = _DEFAULT,
     values: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Fill a field in, such as TUNNEL=none."),
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="Fill a field in, such as TUNNEL=none. Repeatable."
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only say whether it is what would be written now.")

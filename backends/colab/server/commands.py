@@ -8,16 +8,23 @@ from typing import Annotated, Literal
 import typer
 from typer import Option
 
-_Engine = Annotated[str, Option("--engine", help="What makes the clips.")]
-_Root = Annotated[Path, Option("--root", help="The engine's folder.")]
+_Engine = Annotated[str, Option("--engine", metavar="NAME", help="What makes the clips.")]
+_Root = Annotated[Path, Option("--root", metavar="FOLDER", help="The engine's folder.")]
 _Python = Annotated[
-    Path | None, Option("--python", help="The Python of the engine's own environment.")
+    Path | None,
+    Option("--python", metavar="FILE", help="The Python of the engine's own environment."),
 ]
-_Host = Annotated[str, Option("--host", help="Listen on this address.")]
-_Port = Annotated[int, Option("--port", min=0, max=65535, help="0: any free one.")]
+_Host = Annotated[str, Option("--host", metavar="ADDRESS", help="The address to listen on.")]
+_Port = Annotated[
+    int, Option("--port", metavar="NUMBER", min=0, max=65535, help="The port; 0 is any free one.")
+]
 _Token = Annotated[
     str | None,
-    Option("--token", help="Else AVATAR_SERVE_TOKEN, else one that is made and kept."),
+    Option(
+        "--token",
+        metavar="TOKEN",
+        help="The token: else AVATAR_SERVE_TOKEN, else one that is made and kept.",
+    ),
 ]
 _NewToken = Annotated[bool, Option("--new-token", help="Forget the kept token and make another.")]
 _Tunnel = Annotated[
@@ -25,15 +32,20 @@ _Tunnel = Annotated[
     Option("--tunnel", help="How the server is reached from elsewhere."),
 ]
 _NgrokUrl = Annotated[
-    str | None, Option("--ngrok-url", help="One of your ngrok account's addresses.")
+    str | None,
+    Option("--ngrok-url", metavar="ADDRESS", help="One of your ngrok account's addresses."),
 ]
-_Folder = Annotated[Path | None, Option("--folder", help="Where jobs are kept.")]
-_Queue = Annotated[int | None, Option("--queue", min=1, max=1000, help="How many jobs may wait.")]
+_Folder = Annotated[Path | None, Option("--folder", metavar="FOLDER", help="Where jobs are kept.")]
+_Queue = Annotated[
+    int | None,
+    Option("--queue", metavar="NUMBER", min=1, max=1000, help="How many jobs may wait."),
+]
 _AudioSeconds = Annotated[
-    float | None, Option("--audio-seconds", min=1, help="The longest narration.")
+    float | None,
+    Option("--audio-seconds", metavar="SECONDS", min=1, help="The longest narration."),
 ]
 _KeepHours = Annotated[
-    float | None, Option("--keep-hours", min=0, help="How long videos are kept.")
+    float | None, Option("--keep-hours", metavar="HOURS", min=0, help="How long videos are kept.")
 ]
 _WithoutGpu = Annotated[
     bool, Option("--without-gpu", help="Serve also where no NVIDIA GPU is found.")
