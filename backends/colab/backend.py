@@ -57,7 +57,7 @@ class ColabBackend(AvatarBackend):
         self._first = FirstServer()
         self._lock = threading.Lock()
         self._known: Greeting | None = None
-        self._warned = ""
+        self._warned = self._untold = ""
 
     def check(self) -> Health:
         """What one request of at most 5 s finds out; raises `AvatarError` with what is wrong."""
@@ -105,18 +105,16 @@ class ColabBackend(AvatarBackend):
         greeting = self._greeting(job)
         if not greeting.is_first:
             done = self._resumed(job, options) or self._ordered(request, options, job)
-            return self._fetched(done, request, job)
+            return _warned(self._fetched(done, request, job), self._news())
         if job.remote_id is not None:
             # It was another server's, which is not there any more.
             job.remote_id = None
         upload = prepared(request.portrait, request.audio)
         log.info("Uploading to Colab...")
         clip = self._first.make(self._api, request, upload, options, job, self.name)
-        lost = unknown_to_it(options)
-        if not lost:
-            return clip
-        warning = f"The server is an old one and does not know {', '.join(lost)}."
-        return replace(clip, warnings=(*clip.warnings, warning))
+        lost = ", ".join(unknown_to_it(options))
+        warning = f"The server is an old one and does not know {lost}." if lost else ""
+        return _warned(clip, warning)
 
     def _resumed(self, job: Job, options: ColabOptions) -> RemoteJob | None:
         """The finished job of an earlier attempt; None where there is none to go on with."""
@@ -203,10 +201,19 @@ class ColabBackend(AvatarBackend):
             self._known = greeting
 
     def _warn(self, warning: str | None) -> None:
-        """Once for each thing to say."""
+        """Once for each thing to say: to the log, and with the next clip."""
         if warning and warning != self._warned:
-            self._warned = warning
+            self._warned = self._untold = warning
             log.warning("%s", warning)
+
+    def _news(self) -> str:
+        with self._lock:
+            news, self._untold = self._untold, ""
+        return news
+
+
+def _warned(clip: AvatarClip, warning: str) -> AvatarClip:
+    return replace(clip, warnings=(*clip.warnings, warning)) if warning else clip
 
 
 def _within(job: Job) -> Within:

@@ -29,9 +29,13 @@ def show_pages() -> None:
 def show_page(link: str) -> None:
     """Print the page or the section that ``link`` names. Raises `InputError` for what there is
     not."""
+    from rich.theme import Theme
+
     text = manual.found(link)
     # Nothing is cut off: what is wider than the terminal, such as a command, breaks there.
-    streams.out().print(_as_text(text), soft_wrap=False, crop=False)
+    console = streams.out()
+    console.push_theme(Theme({"markdown.code": "bold", "markdown.link_url": "underline"}))
+    console.print(_as_text(text), soft_wrap=False, crop=False)
 
 
 def _as_text(text: str) -> Markdown:

@@ -113,6 +113,14 @@ def test_rendered_again_nobody_is_asked(
     assert len(server.requests) == before
 
 
+def test_a_film_by_a_server_of_another_version_says_once_what_to_do(tmp_path: Path) -> None:
+    with serving(Service(polls=0, health={"version": "0.9.3"})) as server:
+        result = render(address(server.url), tmp_path, 2)
+    told = [text for scene in result.scenes for text in scene.warnings if "0.9.3" in text]
+    assert len(told) == 1
+    assert told[0].endswith("See: avatar docs colab#versions-differ")
+
+
 def test_a_crash_of_gfpgan_costs_one_step_down_and_later_scenes_start_there(
     server: ScriptedServer, service: Service, tmp_path: Path
 ) -> None:
