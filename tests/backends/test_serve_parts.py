@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import support_serve
 from avatar_core.errors import Category, InputError
 from avatar_core.testing import VirtualClock
 from backends.colab.server.access import Token, forget_token, kept_token
@@ -25,6 +27,7 @@ from backends.sadtalker.runner import EngineRunner
 from backends.sadtalker.sadtalker import SADTALKER
 from support_house import read
 from support_sadtalker import install
+from support_serve import PAINT, Client, Painter
 
 HIDDEN = "ghost-value-of-a-key"
 SCRUBBER = Scrubber(
@@ -176,6 +179,35 @@ def test_a_tunnel_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path) -
     again = serving_with(tmp_path, Broken("https://a.example"), told)
     assert again.start().startswith("https://avatar:")
     again.stop()
+
+
+def test_a_server_whose_terminal_was_closed_goes_on(tmp_path: Path) -> None:
+    def gone(line: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    root = install(tmp_path / "SadTalker")
+    options = ServeOptions(root=root, port=0, folder=tmp_path / "jobs", without_gpu=True)
+    serving = Serving(options, gone, Broken("https://a.example"))
+    serving.start()
+    try:
+        client = Client(f"http://127.0.0.1:{serving.port}", token=serving.token.reveal())
+        job = client.submit().json()["id"]
+        assert client.ended(job)["state"] == "done"
+        assert client("GET", "/health").json()["ready"] is True
+    finally:
+        serving.stop()
+
+
+def test_an_order_that_only_an_earlier_server_took_fails_with_the_reason(tmp_path: Path) -> None:
+    painter = Painter(tmp_path, go=lambda: False)
+    with support_serve.serving(tmp_path, painter) as running:
+        job = running.client.submit().json()["id"]
+        painter.begun.acquire()
+    other = Painter(tmp_path, engine=replace(PAINT, name="another"))
+    with support_serve.serving(tmp_path, other, runners={"another": other}) as running:
+        told = running.client.ended(job)
+        assert told["error"]["code"] == "unknown_engine"
+        assert "another" in told["error"]["message"]
 
 
 def test_an_engine_without_the_weights_of_its_extras_is_ready_for_the_usual(tmp_path: Path) -> None:

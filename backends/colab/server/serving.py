@@ -68,7 +68,7 @@ class Serving:
 
     def __init__(self, options: ServeOptions, tell: Tell, tunnel: Tunnel | None = None) -> None:
         self._options = options
-        self._tell = tell
+        self._tell = unbroken(tell)
         self._tunnel = tunnel or chosen_tunnel(options)
         folder = options.folder or default_folder()
         engine = engine_named(options.engine)
@@ -122,7 +122,7 @@ class Serving:
     def watch(self, stop: threading.Event, announce: Tell, pause: float = _WATCH_SECONDS) -> None:
         """Until ``stop`` is set, open the tunnel again whenever it breaks; ``announce`` gets the
         address when it is another one. Raises `EnvironmentFault` when the server itself ended."""
-        failures = 0
+        failures, announce = 0, unbroken(announce)
         while not stop.wait(pause):
             if not self._http.alive:
                 raise EnvironmentFault(
@@ -169,6 +169,7 @@ def serve(options: ServeOptions, announce: Tell, tell: Tell) -> None:
     """Serve until Ctrl-C or SIGTERM. ``announce`` gets the address, token included, at once and
     whenever it changes; ``tell`` everything else."""
     stop = threading.Event()
+    announce, tell = unbroken(announce), unbroken(tell)
     serving = Serving(options, tell)
     with _stopping(stop):
         address = serving.start()
@@ -181,6 +182,18 @@ def serve(options: ServeOptions, announce: Tell, tell: Tell) -> None:
         finally:
             serving.stop()
     tell("Stopped. Finished videos and waiting jobs are kept for the next start.")
+
+
+def unbroken(tell: Tell) -> Tell:
+    """``tell``, where what it prints to may be gone: a terminal that was closed, a pipe whose
+    reader has ended. The server is for others, and goes on."""
+
+    def told(line: str) -> None:
+        # A closed file is a ValueError.
+        with contextlib.suppress(OSError, ValueError):
+            tell(line)
+
+    return told
 
 
 def default_folder() -> Path:

@@ -19,6 +19,7 @@ from avatar_core.errors import (
 )
 from backends.colab.server.bench import Bench
 from backends.colab.server.records import JobRecord, Trouble, Video
+from backends.colab.server.refusals import Refusal
 from backends.colab.server.scrubbing import Scrubber
 from backends.colab.server.shelf import Shelf, room
 from backends.colab.server.table import JobTable
@@ -74,8 +75,8 @@ class Worker:
     def _work(self) -> None:
         while (taken := self._taken()) is not None:
             record, cancel = taken
-            self._listen(record)
             try:
+                self._listen(record)
                 self._do(record, cancel)
             finally:
                 self._release(record.id)
@@ -105,7 +106,7 @@ class Worker:
             return
         except Exception as failure:
             # A fault in an engine must not end the server's only worker.
-            if not isinstance(failure, AvatarError | InputError | EnvironmentFault):
+            if not isinstance(failure, AvatarError | InputError | EnvironmentFault | Refusal):
                 log.exception("job %s met a fault", record.id)
             self._table.fail(record.id, trouble(failure, self._scrubber))
 
@@ -140,6 +141,10 @@ def trouble(failure: Exception, scrubber: Scrubber) -> Trouble:
     elif isinstance(failure, DiskFull):
         code, category, message = "no_room", Category.SERVER, "The server's disk is full."
         advice = "Free some space there, then render again."
+    elif isinstance(failure, Refusal):
+        # An order that an earlier server took, and this one would not.
+        code, category = failure.code, failure.category
+        message, advice = failure.message, failure.advice
     elif isinstance(failure, InputError):
         code, category, message = "bad_input", Category.INVALID_INPUT, failure.message
         advice = failure.advice
