@@ -232,6 +232,25 @@ def test_an_order_that_may_have_been_paid_and_cannot_be_looked_for_is_told(
     assert "may have been paid" in first_rung(plan).reason
 
 
+def test_a_paid_clip_that_is_no_good_is_skipped_as_in_a_render_until_the_user_says_so(
+    stage: Any, tmp_path: Path
+) -> None:
+    there, tally = left_by_a_dead_process(stage, tmp_path, Tally, "running", "job-1")
+    there.change_journal(lambda record: {"bad": 2, "flaw": "The clip is black."})
+    film = film_on(there, tmp_path, 1)
+    planned = first_rung(there.plan(film))
+    assert planned.state == "skip"
+    assert planned.reason == there.play(film)["s1"].trail[0].message
+    assert tally.asked == []
+    # Both clips count for the film's budget.
+    poor = stage(Tally(), budget__reorder_bad=True, budget__max_cost="0.09")
+    assert "of the film's budget 0.04 USD" in first_rung(poor.plan(film)).reason
+    willing = stage(Tally(), budget__reorder_bad=True, budget__max_cost="0.10")
+    plan = willing.plan(film)
+    assert (first_rung(plan).state, plan.costs) == ("make", (Cost(Decimal("0.050")),))
+    assert paid_now(willing.play(film)["s1"]) == Decimal("0.050")
+
+
 def test_a_film_of_one_look_falls_as_a_whole(stage: Any, tmp_path: Path) -> None:
     there = stage(Tally(price="0.20"), affinity="film", budget__max_cost="0.15")
     film = film_on(there, tmp_path, 3)
