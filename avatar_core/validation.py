@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from avatar_core.pages import COMMAND
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -57,9 +59,11 @@ def faults_of(failure: ValidationError) -> list[Fault]:
 
 def _fault(error: ErrorDetails) -> Fault:
     message = _in_words(error)
+    # A command at its end is there to be copied, and no stop is part of it.
+    ends = message.endswith((".", "?", "!")) or COMMAND in message.rpartition(". ")[2]
     return Fault(
         key=".".join(str(part) for part in error["loc"]),
-        message=message if message.endswith((".", "?", "!")) else f"{message}.",
+        message=message if ends else f"{message}.",
         unknown=error["type"] == "extra_forbidden",
     )
 

@@ -165,6 +165,7 @@ def test_a_mistake_in_the_address_is_told_by_its_variable_and_without_the_token(
     with pytest.raises(InputError) as refused:
         backend_options(registry, "colab", loaded.settings, places=loaded.places)
     assert str(refused.value).startswith("COLAB_API_URL: Its host or port cannot be read.")
+    assert str(refused.value).endswith("See: avatar docs colab#wrong-address")
     assert "very-secret" not in str(refused.value)
 
 
