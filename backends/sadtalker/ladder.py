@@ -21,10 +21,12 @@ def safer_options(options: Options, error: AvatarError) -> Options | None:
     """``options`` one step down the ladder, None at its foot.
 
     gfpgan -> RestoreFormer -> the cropped face without enhancer, at 256 pixels. A failure that
-    another enhancer would not change (by the ``code`` of an engine's failure) skips that step.
+    another enhancer would not change (by the ``code`` of an engine's failure) skips that step, and
+    where the GPU's memory was full the foot is one frame at a time.
     """
-    floor = {**_FLOOR, "size": 256}
-    skips = getattr(error, "code", "") in _NOT_THE_ENHANCER
+    code = getattr(error, "code", "")
+    floor = {**_FLOOR, "size": 256, **({"batch_size": 1} if code == "gpu_memory" else {})}
+    skips = code in _NOT_THE_ENHANCER
     if options.enhancer == "gfpgan" and not skips:
         return options.model_copy(update={"enhancer": "RestoreFormer"})
     lowest = options.model_copy(update=floor)

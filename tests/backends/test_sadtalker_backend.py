@@ -156,13 +156,15 @@ FULL = {"preprocess": "full", "still": True, "size": 512}
 STEPS = [
     (FULL | {"enhancer": "gfpgan"}, "enhancer_crashed", FULL | {"enhancer": "RestoreFormer"}),
     (FULL | {"enhancer": "RestoreFormer"}, "enhancer_crashed", {}),
-    (FULL, "gpu_memory", {}),
+    (FULL, "gpu_memory", {"batch_size": 1}),
     ({"enhancer": "gfpgan"}, "gpu_memory", {"enhancer": "RestoreFormer"}),
     # What another enhancer would not change goes to the foot at once.
     (FULL | {"enhancer": "gfpgan"}, "face_at_edge", {}),
     (FULL | {"enhancer": "gfpgan"}, "cuda_loop", {}),
     ({"pose_style": 7, "size": 512}, "host_memory", {"pose_style": 7}),
-    ({}, "gpu_memory", None),
+    ({}, "gpu_memory", {"batch_size": 1}),
+    ({"batch_size": 1}, "gpu_memory", None),
+    ({"batch_size": 9}, "cuda_loop", None),
 ]
 
 
