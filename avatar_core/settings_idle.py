@@ -23,6 +23,9 @@ def idle_settings(loaded: LoadedSettings) -> tuple[str, ...]:
 def _idle(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.redo_earlier and settings.affinity != "film":
         yield "redo_earlier", 'It does nothing without affinity = "film": set that as well.'
+    if _LAST_RUNG in settings.fallback[:-1]:
+        after = settings.fallback[settings.fallback.index(_LAST_RUNG) + 1 :]
+        yield "fallback", f"{', '.join(after)} is never asked: {_LAST_RUNG} cannot fail. Swap them."
     last = settings.policies.get(_LAST_RUNG)
     for name in sorted(last.model_fields_set) if last else ():
         key = f"policies.{_LAST_RUNG}.{name}"

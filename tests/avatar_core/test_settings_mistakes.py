@@ -42,6 +42,7 @@ def read(
     (folder / ".env").write_text(more.pop("dotenv", ""), encoding="utf-8")
     backends: Registry[AvatarBackend] = Registry("avatar backend", AvatarBackend)  # type: ignore[type-abstract]
     backends.register("acme", Acme)
+    backends.register("static", Acme)
     engines: Registry[SpeechEngine] = Registry("speech engine", SpeechEngine)  # type: ignore[type-abstract]
     return load_settings(
         more,
@@ -123,6 +124,7 @@ IDLE = {
         "policies.acme.attempt_seconds: No call is given so long: deadline.scene leaves it 590 s."
     ),
     "[deadline]\nattempt = 50\nfilm = 40": "deadline.attempt: No call is given so long: ",
+    'fallback = ["static", "acme"]': "fallback: acme is never asked: static cannot fail.",
     "[retry]\ndelay = 90": "retry.delay: It counts as 60 s: retry.max_delay is the most.",
     "[breaker]\ncool_down = 900": "breaker.cool_down: It counts as 600 s",
 }

@@ -17,6 +17,8 @@ from renderer.store import Store
 from support_cli import Here
 
 HALF = Cost(Decimal("0.5"))
+# The same day nearly everywhere.
+NOON = 10.5 * 86400
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def store(tmp_path: Path) -> Store:
         clip = AvatarClip(work / "clip.mp4", Size(64, 64), 30.0, 1.0, "did", cost=HALF)
         clip = StoredClips(store).keep("bb22", clip)
     for path in (spoken.path, clip.path):
-        os.utime(path.with_suffix(".json"), (0, 0))
+        os.utime(path.with_suffix(".json"), (NOON, NOON))
     StoredJournal(store).write(JobRecord("ab" * 8, "did", "av-1", "running", 0.0, "job-1", HALF))
     # Its process has ended.
     store._home_lock.release(force=True)
@@ -45,7 +47,7 @@ def store(tmp_path: Path) -> Store:
 def test_it_says_what_is_there(here: Here, store: Store, tmp_path: Path) -> None:
     done = here("cache", cwd=tmp_path)
     assert done.returncode == 0
-    for told in ("narration", "presenters, paid", "4 KiB", "1970-01-01", str(tmp_path / "cache")):
+    for told in ("narration", "presenters, paid", "4 KiB", "1970-01-11", str(tmp_path / "cache")):
         assert told in done.stdout
     assert "Paid jobs that a render can still fetch: 1, 0.50 USD. They stay." in done.stdout
 
