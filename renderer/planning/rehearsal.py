@@ -37,6 +37,7 @@ from renderer.planning.stand_in import (
 )
 from renderer.presenting import count_what_is_spent, policy_for, upload_fence
 from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs
+from renderer.shared_jobs.notes import SharedNotes
 from renderer.store import Store
 
 
@@ -90,6 +91,7 @@ class Rehearsal:
         self._work = work
         self._clips = ScratchClips(StoredClips(store))
         self._journal = ScratchJournal(StoredJournal(store))
+        self._notes = SharedNotes(store)
         clock = PretendedTime()
         policy = _without_waiting(policy_for(film, settings))
         self.policy = Policy(policy, clock=clock, journal=self._journal)
@@ -106,16 +108,23 @@ class Rehearsal:
 
     def form_jobs(self, parts: Iterable[Part]) -> None:
         """Find out which scenes share a job, as a render does before its first scene."""
-        for job in shared_jobs(parts, self._clips, self._journal):
+        for job in shared_jobs(parts, self._clips, self._journal, self._notes.all()):
+            whole = self._clips.find(job.key or "")
+            if whole is not None:
+                # A render that died has left it uncut.
+                for part, cost in zip(job.parts, job.shares(whole.cost), strict=True):
+                    self._clips.keep(part.key or "", replace(whole, cost=cost))
+                continue
             price = _price_of(job)
             prices = [None] * len(job.parts) if price is None else job.shares(price)
-            for scene, share in zip(job.scenes, prices, strict=True):
-                self._shares[scene] = Share(job.rung.name, share, job.others(scene))
+            for part, share in zip(job.parts, prices, strict=True):
+                if part in job.wanted:
+                    self._shares[part.scene] = Share(job.rung.name, share, job.others(part.scene))
             self._divide(job)
 
     def _divide(self, job: SharedJob) -> None:
         """What an earlier render has ordered for them all waits for each of them."""
-        record = self._journal.find(_key(job.rung, job.request) or "")
+        record = self._journal.find(job.key or "")
         if record is None:
             return
         for part, cost in zip(job.parts, job.shares(record.cost), strict=True):

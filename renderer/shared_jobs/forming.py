@@ -17,6 +17,7 @@ from avatar_core.chain import ClipCache, Rung
 from avatar_core.errors import AvatarError, EnvironmentFault
 from avatar_core.fitness import shortcoming
 from avatar_core.journal import Journal
+from renderer.shared_jobs.notes import Note, NotedPart
 from renderer.store import content_key
 
 _GRID_SECONDS = Decimal("0.2")
@@ -49,11 +50,13 @@ class Part:
 class SharedJob:
     """Scenes made as one clip; ``start`` of each part is in seconds from the clip's beginning.
 
-    ``request`` has everything but the joined sound: its ``audio`` is the first part's.
+    ``request`` has everything but the joined sound: its ``audio`` is the first part's. ``changed``
+    are the keys of requests that the film no longer makes: their scenes were changed since.
     """
 
     parts: tuple[Part, ...]
     request: AvatarRequest
+    changed: frozenset[str] = frozenset()
 
     @property
     def rung(self) -> Rung:
@@ -62,6 +65,31 @@ class SharedJob:
     @property
     def scenes(self) -> tuple[str, ...]:
         return tuple(part.scene for part in self.parts)
+
+    @property
+    def wanted(self) -> tuple[Part, ...]:
+        """The parts that the film shows."""
+        return tuple(part for part in self.parts if part.request.key not in self.changed)
+
+    @property
+    def key(self) -> str | None:
+        return self.rung.key(self.request)
+
+    def place(self, scene: str) -> tuple[int, bool]:
+        """Which part is the scene's, and whether the scene was changed since."""
+        for is_changed in (False, True):
+            for number, part in enumerate(self.parts):
+                if part.scene == scene and (part.request.key in self.changed) == is_changed:
+                    return number, is_changed
+        raise ValueError(f"the scene {scene!r} has no part of its own")
+
+    def note(self) -> Note:
+        """What is kept of it on disk."""
+        parts = (
+            NotedPart(part.scene, part.request.key, part.start, part.request.duration)
+            for part in self.parts
+        )
+        return Note(self.key or "", self.rung.name, tuple(parts))
 
     def others(self, scene: str) -> str:
         """Who shares the job with ``scene``, in words."""
@@ -85,15 +113,23 @@ def part_of(scene: str, rungs: Sequence[Rung], request: AvatarRequest) -> Part:
     return Part(scene, replace(request, options=rungs[0].options), rungs[0])
 
 
-def shared_jobs(parts: Iterable[Part], clips: ClipCache, journal: Journal) -> list[SharedJob]:
+def shared_jobs(
+    parts: Iterable[Part], clips: ClipCache, journal: Journal, notes: Iterable[Note] = ()
+) -> list[SharedJob]:
     """The jobs of two scenes and more; who is in none is made alone.
 
     A scene whose clip is there, or whose job is known to the journal, stays alone: what is paid is
-    not paid again to be together with others.
+    not paid again to be together with others. For the same reason jobs that were ordered before
+    (``notes``) come first, whatever has become of some of their scenes.
     """
+    parts = list(parts)
+    waiting = waiting_jobs(parts, clips, journal, notes)
+    taken = {part.key for job in waiting for part in job.parts}
     jobs: list[SharedJob] = []
     for part in parts:
         if part.key is None or clips.find(part.key) or journal.find(part.key):
+            continue
+        if part.key in taken:
             continue
         for number, job in enumerate(jobs):
             longer = _with(job, part)
@@ -102,7 +138,51 @@ def shared_jobs(parts: Iterable[Part], clips: ClipCache, journal: Journal) -> li
                 break
         else:
             jobs.append(SharedJob((part,), part.request))
-    return [job for job in jobs if len(job.parts) > 1]
+    return [*waiting, *(job for job in jobs if len(job.parts) > 1)]
+
+
+def waiting_jobs(
+    parts: Sequence[Part], clips: ClipCache, journal: Journal, notes: Iterable[Note]
+) -> list[SharedJob]:
+    """The jobs that were ordered, or made, for some of ``parts``, and not yet cut for all."""
+    jobs = (_noted(note, parts) for note in notes)
+    return [
+        job
+        for job in jobs
+        if job is not None
+        and not all(clips.find(part.key or "") for part in job.wanted)
+        and (journal.find(job.key or "") or clips.find(job.key or ""))
+    ]
+
+
+def _noted(note: Note, parts: Sequence[Part]) -> SharedJob | None:
+    """The job of ``note``, where some of ``parts`` are still as they were ordered."""
+    known = {noted.request for noted in note.parts}
+    ours = (p for p in parts if p.rung.name == note.rung and p.request.key in known)
+    like = next(ours, None)
+    if like is None:
+        return None
+    left = [part for part in parts if _alike(like, part)]
+    whole, changed = [], set()
+    for noted in note.parts:
+        same = [part for part in left if part.request.key == noted.request]
+        part = next((p for p in same if p.scene == noted.scene), same[0] if same else None)
+        if part is None:
+            changed.add(noted.request)
+            part = _as_it_was(noted, like)
+        else:
+            left.remove(part)
+        whole.append(replace(part, start=noted.start))
+    job = SharedJob(tuple(whole), _joined(whole), frozenset(changed))
+    return job if job.key == note.key else None
+
+
+def _as_it_was(noted: NotedPart, like: Part) -> Part:
+    """A part that is no longer in the film: nothing but its place in the clip is needed."""
+    request = replace(
+        like.request, key=noted.request, duration=noted.seconds, text="", words=(), phonemes=()
+    )
+    return Part(noted.scene, request, like.rung)
 
 
 def _with(job: SharedJob, part: Part) -> SharedJob | None:

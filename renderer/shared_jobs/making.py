@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from avatar_core.backend import AvatarClip, AvatarRequest, Cost
+from avatar_core.backend import FREE, AvatarClip, AvatarRequest, Cost
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ClipCache, Rung, TrailEntry
 from avatar_core.errors import AvatarError
 from avatar_core.journal import JobRecord, flaw_of
+from avatar_core.money import in_words
 from avatar_core.remote_jobs import spoilt_reason
 from avatar_core.rung_run import RungRun, Tools
 from avatar_core.scene_run import SceneRun
 from avatar_core.turns import PassedOver
-from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs
+from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs, waiting_jobs
 from renderer.shared_jobs.media import cut_part, join_sounds
+from renderer.shared_jobs.notes import SharedNotes
 from renderer.store import Store
 
 # As the chain's own lock on a scene, so that a scene is either made alone or with others.
@@ -31,6 +33,7 @@ class _State:
     lock: threading.Lock = field(default_factory=threading.Lock)
     came: set[str] = field(default_factory=set)
     trail: tuple[TrailEntry, ...] = ()
+    cost: Cost = FREE
     over: bool = False
 
 
@@ -42,15 +45,20 @@ class SharedJobs:
         self._clips = clips
         self._tools = tools
         self._notify = notify
-        self._by_scene: dict[str, _State] = {}
+        self._notes = SharedNotes(store)
+        self._by_scene: dict[str, list[_State]] = {}
         self._held: dict[str, PassedOver] = {}
 
     def form(self, parts: Iterable[Part]) -> list[SharedJob]:
         """Decide which scenes share a job; what they do not share is left to them."""
-        jobs = shared_jobs(parts, self._clips, self._tools.policy.journal)
+        parts, journal = list(parts), self._tools.policy.journal
+        jobs = shared_jobs(parts, self._clips, journal, self._notes.all())
         for job in jobs:
-            state = _State(job)
-            self._by_scene.update((scene, state) for scene in job.scenes)
+            state, keys = _State(job), {part.key for part in job.wanted}
+            # A scene that says the same as another is made by the same part.
+            twins = [part.scene for part in parts if part.key in keys]
+            for scene in dict.fromkeys([*job.scenes, *twins]):
+                self._by_scene.setdefault(scene, []).append(state)
         return jobs
 
     def refuse(self, rung: Rung, request: AvatarRequest) -> None:
@@ -71,18 +79,30 @@ class SharedJobs:
         scene's part of its story; empty where it shares none.
 
         What was made is kept as the scene's own clip. A scene that comes a second time tries again
-        what failed the first time.
+        what failed the first time. Of a scene that was changed since, this is the story of what
+        was ordered for it before.
         """
-        state = self._by_scene.get(scene)
-        if state is None:
-            return ()
+        return tuple(
+            entry
+            for state in self._by_scene.get(scene, ())
+            for entry in self._make(state, scene, cancel, began, on_progress)
+        )
+
+    def _make(
+        self,
+        state: _State,
+        scene: str,
+        cancel: CancelToken,
+        began: float,
+        on_progress: Callable[[float, str], None],
+    ) -> tuple[TrailEntry, ...]:
         with state.lock:
             again = scene in state.came
             if not state.over and (again or not state.came):
                 state.came.clear()
                 state.trail = self._made(state, cancel, began, on_progress)
             state.came.add(scene)
-            told = _of_scene(state.trail, state.job, scene)
+            told = _of_scene(state, scene)
         for entry in told:
             self._notify(scene, entry)
         return told
@@ -97,10 +117,11 @@ class SharedJobs:
         job = state.job
         with ExitStack() as held:
             self._lock(job, held, cancel)
-            if any(self._clips.find(part.key or "") for part in job.parts):
-                # Another process has made one of them meanwhile: the others are made alone.
+            if self._is_settled(job):
                 state.over = True
                 return ()
+            self._notes.write(job.note())
+            held.callback(self._tidy, job)
             work = held.enter_context(self._store.work_dir())
             request = replace(job.request, audio=join_sounds(job, work / "together.wav"))
             policy = self._tools.policy
@@ -110,10 +131,33 @@ class SharedJobs:
             )  # fmt: skip
             clip = RungRun(self._tools, run, job.rung, is_last=False).run()
             if clip is not None:
-                self._cut(job, clip, held, cancel)
-                state.over = True
+                is_new = not (run.trail[-1].resumed or run.trail[-1].cached)
+                self._cut(job, job.wanted if is_new else job.parts, clip, held, cancel)
+                state.cost, state.over = clip.cost, True
             self._hold(job, clip)
         return tuple(run.trail)
+
+    def _is_settled(self, job: SharedJob) -> bool:
+        """Whether another process has done something about its scenes meanwhile: what they lack
+        is then made alone."""
+        journal = self._tools.policy.journal
+        others = [note for note in self._notes.all() if note.key != job.key]
+        for other in waiting_jobs(job.wanted, self._clips, journal, others):
+            self._hold(other, None)
+            return True
+        made = [self._clips.find(part.key or "") is not None for part in job.wanted]
+        if not any(made):
+            return False
+        is_paid = self._clips.find(job.key or "") or journal.find(job.key or "")
+        return all(made) or not is_paid
+
+    def _tidy(self, job: SharedJob) -> None:
+        """Forget a job that was never ordered, or has become the clips of all its scenes."""
+        if job.key is None or self._tools.policy.journal.find(job.key) is not None:
+            return
+        cut = all(self._clips.find(part.key or "") for part in job.wanted)
+        if cut or self._clips.find(job.key) is None:
+            self._notes.forget(job.key)
 
     def _lock(self, job: SharedJob, held: ExitStack, cancel: CancelToken) -> None:
         keys = {part.request.key[:LETTERS] for part in job.parts} | {job.request.key[:LETTERS]}
@@ -121,33 +165,43 @@ class SharedJobs:
         for key in sorted(keys):
             held.enter_context(self._store.locked(LOCK, key, cancel, letters=LETTERS))
 
-    def _cut(self, job: SharedJob, clip: AvatarClip, held: ExitStack, cancel: CancelToken) -> None:
+    def _cut(
+        self,
+        job: SharedJob,
+        parts: Sequence[Part],
+        clip: AvatarClip,
+        held: ExitStack,
+        cancel: CancelToken,
+    ) -> None:
         work = held.enter_context(self._store.work_dir())
         try:
             cuts = [
                 cut_part(clip, part, work / f"{number}.mp4", cancel)
-                for number, part in enumerate(job.parts)
+                for number, part in enumerate(parts)
             ]
         except AvatarError as failure:
-            self._held.update((part.key or "", PassedOver(failure.message)) for part in job.parts)
+            self._held.update((part.key or "", PassedOver(failure.message)) for part in parts)
             return
-        for part, cut, cost in zip(job.parts, cuts, job.shares(clip.cost), strict=True):
+        shares = zip(job.parts, job.shares(clip.cost), strict=True)
+        costs = [cost for part, cost in shares if part in parts]
+        for part, cut, cost in zip(parts, cuts, costs, strict=True):
             self._clips.keep(part.key or "", replace(cut, cost=cost))
 
     def _hold(self, job: SharedJob, clip: AvatarClip | None) -> None:
         """Keep the scenes from being ordered one by one while what they share may come."""
-        key = job.rung.key(job.request)
-        waits = self._tools.policy.journal.find(key) if clip is None and key else None
+        key = job.key
+        record = self._tools.policy.journal.find(key) if clip is None and key else None
+        waits = record is not None or (clip is None and self._clips.find(key or "") is not None)
         for part in job.parts:
-            if waits is not None and part.key is not None:
-                self._held[part.key] = _held_back(waits, job.others(part.scene))
+            if waits and part.key is not None:
+                self._held[part.key] = _held_back(record, job.others(part.scene))
             elif clip is None:
                 self._held.pop(part.key or "", None)
 
 
-def _held_back(record: JobRecord, others: str) -> PassedOver:
+def _held_back(record: JobRecord | None, others: str) -> PassedOver:
     """Why a scene is not ordered alone."""
-    flaw = flaw_of(record)
+    flaw = flaw_of(record) if record is not None else None
     if flaw is not None:
         return PassedOver(f"it is part of a job with {others}, and {spoilt_reason(flaw)}")
     return PassedOver(
@@ -157,16 +211,28 @@ def _held_back(record: JobRecord, others: str) -> PassedOver:
     )
 
 
-def _of_scene(trail: Sequence[TrailEntry], job: SharedJob, scene: str) -> tuple[TrailEntry, ...]:
+def _of_scene(state: _State, scene: str) -> tuple[TrailEntry, ...]:
     """The job's story as one scene tells it, with its share of the costs."""
-    if all(entry.skipped for entry in trail):
-        # The scene is passed over for the same reason when it is asked for alone.
+    job, trail = state.job, state.trail
+    if all(entry.skipped for entry in trail) or scene not in job.scenes:
+        # The scene is passed over, or shown, for the same reason when it is asked for alone.
         return ()
-    number = job.scenes.index(scene)
+    number, is_changed = job.place(scene)
 
     def share(cost: Cost) -> Cost:
         return job.shares(cost)[number] if cost.amount else cost
 
+    if is_changed and state.over:
+        (price,) = in_words(share(state.cost))
+        said = (
+            f"what was ordered for it as one job with {job.others(scene)} no longer fits, because "
+            f"the scene was changed since: {price} were paid for it"
+        )
+        return (
+            replace(
+                trail[-1], message=said, cost=share(trail[-1].cost), skipped=True, cached=False
+            ),
+        )
     note = f"(one job with {job.others(scene)})"
     return tuple(
         replace(entry, message=f"{entry.message} {note}", cost=share(entry.cost)) for entry in trail

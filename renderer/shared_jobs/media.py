@@ -19,11 +19,13 @@ _ROUNDING = 1e-6
 
 
 def join_sounds(job: SharedJob, target: Path) -> Path:
-    """Write the parts' narrations (PCM, 48 kHz, mono) at their places, silence between them."""
+    """Write the parts' narrations (PCM, 48 kHz, mono) at their places, silence between them and
+    in place of those that are no longer in the film."""
     with create_wav(target) as sound:
-        for part in job.parts:
+        for part in job.wanted:
             write_silence(sound, round(part.start * RATE) - sound.tell())
             copy_samples(part.request.audio, sound, 0, round(part.request.duration * RATE))
+        write_silence(sound, round(job.request.duration * RATE) - sound.tell())
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,4 +141,28 @@ def test_killed_after_the_order_the_next_run_fetches_the_shared_talk(tmp_path: P
         service.rendering_seconds = 0
         result = shared(service, film(tmp_path, 3), tmp_path)
         assert (by_did(result), service.ledger.paid) == ([True] * 3, [1])
+    assert untidy(tmp_path) == ([], [])
+
+
+# What the store keeps, a video and then a note each: the talk, and the first of its scenes.
+KEPT = r"^os\.rename .*avatar.*"
+
+
+@pytest.mark.parametrize(("files", "is_changed"), [(1, True), (3, False), (5, False), (5, True)])
+def test_killed_while_the_talk_is_cut_nothing_of_it_is_ordered_again(
+    files: int, is_changed: bool, tmp_path: Path
+) -> None:
+    with DidService(rendering_seconds=0) as service:
+        env, script = be_a_user(service, tmp_path, 3)
+        env["AVATAR_BACKENDS__DID__BATCH_SHORT_SCENES"] = "true"
+        with rendering(env, script, "--kill", *[KEPT] * files) as process:
+            process.communicate(timeout=300)
+        assert process.returncode == -signal.SIGKILL and service.ledger.paid == [1]
+        three = film(tmp_path, 3)
+        if is_changed:
+            assert three.scenes[2].audio is not None
+            write_tone(Path(three.scenes[2].audio), 0.7, pitch=500)
+        result = shared(service, three, tmp_path)
+        assert by_did(result) == [True] * 3
+        assert service.ledger.paid == ([1, 1] if is_changed else [1])
     assert untidy(tmp_path) == ([], [])

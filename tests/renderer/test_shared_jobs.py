@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avatar_core.backend import AvatarClip, AvatarRequest, Capabilities, Cost, Job, Size
+from avatar_core.backend import AvatarClip, AvatarRequest, Cost, Job, Size
 from avatar_core.chain import Rung
 from avatar_core.errors import AvatarError, Category
 from avatar_core.journal import JobRecord, MemoryJournal
@@ -24,31 +24,8 @@ from renderer import SmartVideoRenderer
 from renderer.planning.plan import Plan
 from renderer.result import RenderResult
 from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs
+from support_blocks import PRICE, BlockBackend, blocks, paid
 from support_films import MovingBackend, MovingOptions, decoded, fails, film_of_tones, moving_clip
-
-BLOCK = 4.0
-PRICE = Decimal("0.10")
-
-
-def blocks(seconds: float) -> int:
-    return max(1, math.ceil(seconds / BLOCK))
-
-
-class BlockBackend(MovingBackend):
-    """Bills every block of four seconds that is begun."""
-
-    name = "blocks"
-    capabilities = Capabilities(costs_money=True, max_seconds=60.0)
-
-    def estimate(self, request: AvatarRequest) -> Cost:
-        return Cost(PRICE * blocks(request.duration))
-
-    def cheaper_together(self, requests: Sequence[AvatarRequest], joined: AvatarRequest) -> bool:
-        return blocks(joined.duration) < sum(blocks(request.duration) for request in requests)
-
-    def generate(self, request: AvatarRequest, job: Job) -> AvatarClip:
-        clip = super().generate(request, job)
-        return replace(clip, cost=self.estimate(request))
 
 
 class NoClips:
@@ -169,10 +146,6 @@ def render(folder: Path, backend: MovingBackend, count: int, **more: Any) -> Ren
         backend, overrides={"cache_dir": str(folder / "cache"), "retry": {"attempts": 1}, **more}
     )
     return renderer.render(film_of_tones(folder, count), folder / "film.mp4")
-
-
-def paid(result: RenderResult) -> Decimal:
-    return sum((c.amount for scene in result.scenes for c in scene.costs), Decimal(0))
 
 
 def test_scenes_that_share_a_job_are_paid_once_and_made_once(tmp_path: Path) -> None:
