@@ -71,7 +71,9 @@ def _tongue(inside: Floats, opening: Opening, colours: Palette, showing: Showing
 
 
 def _lower_teeth(inside: Floats, opening: Opening, colours: Palette, showing: Showing) -> Floats:
-    height = 0.045 * _step((showing.jaw - 0.4) / 0.6) - 0.012
+    height = 0.045 * float(_step((showing.jaw - 0.4) / 0.6)) - 0.012
+    if height <= 0:
+        return inside
     soft = max(0.016, 1.2 * opening.pixel)
     cover = _step((height - opening.over) / soft) * _step((0.6 - np.abs(opening.along)) / 0.3)
     light = (0.6 - 0.25 * np.abs(opening.along)) * _under_lip(opening, 0.15)

@@ -50,14 +50,15 @@ class MouthRig:
         self._gap = float(rest.gap.max())
         self._fields = self._bases(face, rest)
         self._texture = Texture(self._rest, _finer(width, height))
-        self._across = np.arange(width, dtype=np.float32)[None, :]
-        self._down = np.arange(height, dtype=np.float32)[:, None]
         self._part = mouth_part(self._seam, self._head, self._box)
         rows, columns = self._part
-        points = np.meshgrid(self._across[0, columns], self._down[rows, 0])
+        across, down = (np.arange(length, dtype=np.float32) for length in (width, height))
+        points = np.meshgrid(across[columns], down[rows])
+        self._spread = self._grid.spread_over(rows, columns, 4)
         self._pixels = Places.of(np.stack(points, axis=-1), self._seam, (x, y))
         self._teeth = self._own_teeth()
-        self._nodes = Places.of(self._grid.points, self._seam, (x, y))
+        self._points = self._grid.points
+        self._nodes = Places.of(self._points, self._seam, (x, y))
         self._kept: OrderedDict[bytes, Pixels] = OrderedDict()
         self._room = max(1, memory // max(1, self._rest.nbytes))
         self._steps = np.clip(np.rint(1.2 * _REACH * self._head.unit), _FEWEST, _MOST)
@@ -93,8 +94,8 @@ class MouthRig:
             self._kept.move_to_end(key)
         return kept
 
-    def _bases(self, face: Face, rest: Rest) -> tuple[Floats, Floats]:
-        """The fields of all moves above and below the seam: (moves, rows, columns, 2)."""
+    def _bases(self, face: Face, rest: Rest) -> Floats:
+        """The fields of all moves: (moves, above and below the seam x rows x columns x 2)."""
         window = self._grid.window(0.14)[..., None, None]
         origin, scale = np.array(self._box[:2], np.float32), self._head.unit
         nodes = self._grid.points / scale
@@ -109,8 +110,8 @@ class MouthRig:
             )
             field = thin_plate(points, moves, nodes, 2e-4)
             weighed = field.reshape(*nodes.shape[:2], 2, -1) * window
-            fields.append(np.ascontiguousarray(np.moveaxis(weighed, -1, 0)))
-        return fields[0], fields[1]
+            fields.append(np.moveaxis(weighed, -1, 0).reshape(len(MOVES), -1))
+        return np.hstack(fields)
 
     def _own_teeth(self) -> OwnTeeth | None:
         if not self._seam.opened:
@@ -119,16 +120,19 @@ class MouthRig:
 
     def _drawn(self, pose: Floats) -> Pixels:
         weights = self._weights(pose)
-        above, below = (
-            self._grid.inverse(np.einsum("m,mrcx->rcx", weights, field)) for field in self._fields
-        )
-        share = self._nodes.share(above, below)[..., None]
-        mixed = below + share * (above - below)
-        xs, ys = (self._across - self._grid.full(mixed[..., 0]),
-                  self._down - self._grid.full(mixed[..., 1]))  # fmt: skip
-        lips = self._pixels.bent(self._grid, above, below)
-        xs[self._part], ys[self._part] = lips.xs, lips.ys
-        image = self._texture.read(xs, ys)
+        nodes = self._points
+        back = self._grid.inverse(_sum(weights, self._fields).reshape(2, *nodes.shape))
+        above, below = back
+        mixed = below + self._nodes.share(back) * (above - below)
+        wanted = np.stack([
+            self._texture.columns(nodes[..., 0] - mixed[0]),
+            self._texture.rows(nodes[..., 1] - mixed[1]),
+        ])  # fmt: skip
+        columns, rows = self._grid.spread(wanted)
+        lips = self._pixels.bent(back, self._spread)
+        columns[self._part] = self._texture.columns(lips.xs)
+        rows[self._part] = self._texture.rows(lips.ys)
+        image = self._texture.read(columns, rows)
         self._finish(image[self._part][..., :3], lips, weights, pose)
         for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
             image[edge] = self._rest[edge]
@@ -203,6 +207,14 @@ def _bounded(pose: Sequence[float] | NDArray[np.floating]) -> Floats:
         raise ValueError(f"a pose has {len(CHANNELS)} values ({', '.join(CHANNELS)})")
     low = np.array([0, -1, 0, 0, 0, 0, 0], np.float32)
     return np.clip(np.nan_to_num(values), low, 1)
+
+
+def _sum(weights: Floats, fields: Floats) -> Floats:
+    """weights @ fields; many weights are nought."""
+    total: Floats = np.zeros(fields.shape[1], np.float32)
+    for number in np.flatnonzero(weights):
+        total += weights[number] * fields[number]
+    return total
 
 
 def _finer(width: int, height: int) -> int:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backends.puppet.bands import Spread
 from backends.puppet.cavity import Opening
 from backends.puppet.lips import Head
 from backends.puppet.seam import Seam
-from backends.puppet.warp import Floats, Grid, product
+from backends.puppet.warp import Floats
 
 Part = tuple[slice, slice]
 
@@ -67,34 +68,30 @@ class Places:
         inside = np.clip(np.minimum(down - upper, lower - down) + 0.5, 0, 1)
         return cls(seam, points, across, down, along, down - arch, inside)
 
-    def bent(self, grid: Grid, above: Floats, below: Floats) -> BentLips:
-        """What comes to these pixels where ``above`` and ``below``, at the grid's nodes, say how
-        far the points that come to the nodes lie from them."""
-        rows, columns = (
-            np.rint(self.points[[0, -1], [0, -1], axis]).astype(int) for axis in (1, 0)
-        )
-        up, across = grid.up[rows[0] : rows[1] + 1], grid.across[:, columns[0] : columns[1] + 1]
-        upper, lower = (
-            tuple(product(product(up, field[..., axis]), across) for axis in (0, 1))
-            for field in (above, below)
-        )
-        share, under, over, outside = self._split(upper, lower)
+    def bent(self, back: Floats, spread: Spread) -> BentLips:
+        """What comes to these pixels where ``back`` says how far the points that come to a grid's
+        nodes lie from them: (above and below the seam, x and y, rows, columns). ``spread`` takes
+        values from those nodes to these pixels."""
+        sides = spread(back.reshape(4, *back.shape[2:]))
+        sides = sides.reshape(2, 2, *sides.shape[1:])
+        share, under, over, outside = self._split(sides)
         between = np.minimum(np.maximum(-outside, 0), 1)
         # A lip ends at its edge: a pixel half covered must not take up what lies beyond it.
-        back = between * np.where(share > 0.5, np.maximum(under, 0), -np.maximum(-over, 0))
+        beyond = between * np.where(share > 0.5, np.maximum(under, 0), -np.maximum(-over, 0))
         turn = self.seam.turn
+        (above, below) = sides
         xs, ys = (
             self.points[..., axis]
-            - (lower[axis] + share * (upper[axis] - lower[axis]))
-            - back * turn[1, axis]
+            - (below[axis] + share * (above[axis] - below[axis]))
+            - beyond * turn[1, axis]
             for axis in (0, 1)
         )
         return BentLips(xs, ys, under, -over, between)
 
-    def share(self, above: Floats, below: Floats) -> Floats:
-        """How much the bending ``above`` the seam counts at these places, 0 to 1."""
-        upper, lower = ((field[..., 0], field[..., 1]) for field in (above, below))
-        return self._split(upper, lower)[0]
+    def share(self, back: Floats) -> Floats:
+        """How much the bending above the seam counts at these places, 0 to 1, where ``back`` says
+        what comes to them: (above and below, x and y, rows, columns)."""
+        return self._split(back)[0]
 
     def opening(self, lips: BentLips, part: Part, unit: float) -> Opening:
         """What the mouth's inside needs to know of a ``part`` of these pixels."""
@@ -106,29 +103,32 @@ class Places:
             1 / unit,
         )
 
-    def _split(
-        self, above: tuple[Floats, ...], below: tuple[Floats, ...]
-    ) -> tuple[Floats, Floats, Floats, Floats]:
+    def _split(self, back: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """``share``, below the upper lip's edge, below the lower lip's, beyond the corners."""
-        x_above, under = self._beyond(above, self.seam.upper)
-        x_below, over = self._beyond(below, self.seam.lower)
+        (x_above, x_below), (under, over) = self._beyond(back)
         outside = 0.5 * np.abs(x_above + x_below) - self.seam.half
         # Between the corners the lips part sharply; beyond them one skin goes over into the other.
         share = 0.5 - (under + over) / (1e-3 + 2 * np.maximum(outside, 0))
         np.minimum(np.maximum(share, 0, out=share), 1, out=share)
         return share, under, over, outside
 
-    def _beyond(self, back: tuple[Floats, ...], edge: Floats) -> tuple[Floats, Floats]:
-        """Where the points that come here lie across the mouth, and how far below ``edge``."""
+    def _beyond(self, back: Floats) -> tuple[Floats, Floats]:
+        """Where the points that come here lie across the mouth, and how far below the edge of the
+        lip that they belong to: (above and below, rows, columns) each."""
         turn, xs = self.seam.turn, self.seam.xs
-        across = self.across - (turn[0, 0] * back[0] + turn[0, 1] * back[1])
-        down = self.down - (turn[1, 0] * back[0] + turn[1, 1] * back[1])
+        edges = np.concatenate([self.seam.upper, self.seam.lower])
+        across = self.across - (turn[0, 0] * back[:, 0] + turn[0, 1] * back[:, 1])
+        down = self.down - (turn[1, 0] * back[:, 0] + turn[1, 1] * back[:, 1])
         place = (across - xs[0]) / (xs[1] - xs[0])
-        np.minimum(np.maximum(place, 0, out=place), len(edge) - 1.001, out=place)
-        cell = place.astype(np.int32)
-        place -= cell
-        start = edge.take(cell)
-        return across, down - start - place * (edge.take(cell + 1) - start)
+        np.minimum(np.maximum(place, 0, out=place), len(xs) - 1.001, out=place)
+        cell = place.astype(np.intp)
+        place -= cell.astype(np.float32)
+        cell[1] += len(xs)
+        start = edges.take(cell)
+        place *= edges[1:].take(cell) - start
+        down -= start
+        down -= place
+        return across, down
 
 
 def mouth_part(seam: Seam, head: Head, box: tuple[int, int, int, int]) -> Part:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backends.puppet.bands import bands
 from backends.puppet.packed import Blocks, Colours
 from backends.puppet.splines import spline_matrix
 
@@ -31,10 +32,6 @@ _LIFT = 4096
 # As many blocks a strip: fewer would cost more for beginning numpy's calls, more for leaving the
 # processor's cache.
 _STRIP_BLOCKS = 33_000
-# As many multiplications at once. Larger products are shared out among threads by the linear
-# algebra library (by OpenBLAS from 2**18 on), which then wait for each other while the encoder has
-# the cores: several times slower.
-_SMALL_PRODUCT = 200_000
 # Half of one, in the 256ths that two mixings leave, for every pixel of a word.
 _HALVES = {np.dtype(np.uint64): 0x0080_0080_0080_0080, np.dtype(np.uint32): 0x0080_0080}
 # Two pixels side by side.
@@ -83,7 +80,7 @@ class Resampler:
             spline_matrix(2.0 * np.arange(blocks) + 0.5, knots, lattice.spacing)
             for blocks, knots in zip((height, width), lattice.shape, strict=True)
         )
-        self._chunks = _bands(across, _product_rows(rows, self._spacing))
+        self._chunks = bands(across, rows)
         self._knots_wide = np.empty((2, rows, width), np.float32)
         step = min(height, max(1, _STRIP_BLOCKS // width))
         buffers = _Buffers(step * width)
@@ -105,9 +102,8 @@ class Resampler:
         # spline add up to one, so that what is added to the knots is added everywhere.
         scaled = np.float32(_LIFT + 0.5) - knots * np.float32(_ONE)
         for chunk in self._chunks:
-            columns = slice(chunk.first, chunk.first + chunk.count)
-            wide = self._knots_wide[..., columns]
-            np.matmul(scaled[..., chunk.knots], chunk.matrix.T, out=wide)
+            wide = self._knots_wide[..., chunk.rows]
+            np.matmul(scaled[..., chunk.columns], chunk.matrix.T, out=wide)
         pairs = [(source, plane.view(_PAIR)) for source, plane in planes]
         for strip in self._strips:
             strip.find()
@@ -125,11 +121,10 @@ class Resampler:
         left = max(0, int((used[0] - 3) * self._spacing))
         right = min(self._lattice.width // 2, int((used[-1] + 1) * self._spacing) + 1)
         columns = slice(left, right)
-        bands = tuple(
-            (slice(band.first, band.first + band.count), band.matrix,
-             self._knots_wide[:, band.knots, columns])
-            for band in _bands(down, _product_rows(right - left, self._spacing))
-        )  # fmt: skip
+        products = tuple(
+            (band.rows, band.matrix, self._knots_wide[:, band.columns, columns])
+            for band in bands(down, right - left)
+        )
         down, across = np.ogrid[rows, columns]
         wide, narrow = Blocks.row_of(self._lattice.width), Colours.row_of(self._lattice.width // 2)
         # What was added to the displacements is taken off the places again.
@@ -140,7 +135,7 @@ class Resampler:
         )
         starts = tuple(words.astype(np.int32) for words in first)
         shape = rows.stop - rows.start, right - left
-        return _Strip((rows, columns), bands, starts, (wide, narrow), **buffers.views(shape))
+        return _Strip((rows, columns), products, starts, (wide, narrow), **buffers.views(shape))
 
 
 class _Buffers:
@@ -175,7 +170,7 @@ class _Strip:
     arrays from ``moves`` on are room to work in."""
 
     part: tuple[slice, slice]
-    bands: tuple[tuple[slice, NDArray[np.float32], NDArray[np.float32]], ...]
+    products: tuple[tuple[slice, NDArray[np.float32], NDArray[np.float32]], ...]
     starts: tuple[NDArray[np.int32], ...]
     rows: tuple[int, int]
     moves: NDArray[np.float32]
@@ -190,7 +185,7 @@ class _Strip:
 
     def find(self) -> None:
         """Where the blocks come from, in 16ths of a pixel to the right and down."""
-        for rows, down, across in self.bands:
+        for rows, down, across in self.products:
             for axis in (0, 1):
                 np.matmul(down, across[axis], out=self.moves[axis, rows])
         np.copyto(self.places, self.moves, casting="unsafe")
@@ -252,31 +247,3 @@ def _lean(one: Words, other: Words, share: Words) -> None:
     np.multiply(other, share, out=other)
     np.left_shift(one, _BITS, out=one)
     np.add(one, other, out=one)
-
-
-@dataclass(frozen=True, slots=True)
-class _Band:
-    """Rows ``first`` to ``first + count`` of a spline's matrix, and the knots that matter there."""
-
-    first: int
-    count: int
-    knots: slice
-    matrix: NDArray[np.float32]
-
-
-def _product_rows(width: int, spacing: float) -> int:
-    """How many rows of ``width`` places are multiplied at once."""
-    rows = max(1, _SMALL_PRODUCT // width)
-    while rows > 1 and rows * (rows / spacing + 4) * width > _SMALL_PRODUCT:
-        rows -= 1
-    return rows
-
-
-def _bands(matrix: NDArray[np.float32], step: int) -> list[_Band]:
-    bands = []
-    for first in range(0, len(matrix), step):
-        rows = matrix[first : first + step]
-        used = np.flatnonzero(rows.any(axis=0))
-        knots = slice(int(used[0]), int(used[-1]) + 1)
-        bands.append(_Band(first, len(rows), knots, np.ascontiguousarray(rows[:, knots])))
-    return bands

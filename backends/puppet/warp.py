@@ -12,30 +12,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.puppet.bands import SMALL_PRODUCT, Spread
+
 Floats = NDArray[np.floating]
 Pixels = NDArray[np.uint8]
-
-# As many multiplications at once as OpenBLAS does in the thread that asks (it counts to 2**18).
-_SMALL_PRODUCT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Nodes over a region of ``width`` x ``height`` pixels, the outer ones exactly on its border.
 
-    ``up`` and ``across`` take values at the nodes to values at the pixels: up @ values @ across.
+    ``spread`` takes two sorts of values at the nodes to all pixels.
     """
 
     xs: Floats
     ys: Floats
-    up: Floats
-    across: Floats
+    width: int
+    height: int
+    spread: Spread
 
     @classmethod
     def over(cls, width: int, height: int, spacing: float) -> Grid:
         """The grid over a region, its nodes about ``spacing`` pixels apart."""
         xs, ys = (_nodes(length, spacing) for length in (width, height))
-        return cls(xs, ys, _upsampling(ys, height), _upsampling(xs, width).T.copy())
+        spread = Spread(_upsampling(ys, height), _upsampling(xs, width), 2)
+        return cls(xs, ys, width, height, spread)
+
+    def spread_over(self, rows: slice, columns: slice, kinds: int) -> Spread:
+        """The same for some rows and columns of the pixels, and ``kinds`` sorts of values."""
+        down, across = _upsampling(self.ys, self.height), _upsampling(self.xs, self.width)
+        return Spread(down[rows], across[columns], kinds)
 
     @property
     def points(self) -> Floats:
@@ -57,37 +63,44 @@ class Grid:
         ]
         return np.outer(sides[1], sides[0]).astype(np.float32)
 
-    def full(self, values: Floats) -> Floats:
-        """Values at the nodes, (rows, columns), as values at the pixels."""
-        return product(product(self.up, values), self.across)
+    def inverse(self, fields: Floats, rounds: int = 3) -> Floats:
+        """For every node, how far from it the point lies that each of the fields moves onto it.
 
-    def inverse(self, field: Floats, rounds: int = 3) -> Floats:
-        """For every node, how far from it the point lies that ``field`` moves onto it.
-
-        ``field`` is (rows, columns, 2). Fixed-point iteration: v(p) = d(p - v(p)).
+        ``fields`` is (fields, rows, columns, 2); the result is (fields, 2, rows, columns).
+        Fixed-point iteration: v(p) = d(p - v(p)).
         """
         # A complex number holds both directions: one look-up and one sum instead of two.
-        moves = np.ascontiguousarray(field, np.float32).view(np.complex64)[..., 0]
+        moves = np.ascontiguousarray(fields, np.float32).view(np.complex64)[..., 0]
+        begin = np.arange(len(moves))[:, None, None] * moves[0].size
         back = moves
         for _ in range(rounds):
-            back = self._at(moves, self.xs - back.real, self.ys[:, None] - back.imag)
-        return back[..., None].view(np.float32)
+            back = self._at(moves, begin, self.xs - back.real, self.ys[:, None] - back.imag)
+        return np.stack([back.real, back.imag], axis=1)
 
-    def _at(self, field: NDArray[np.complex64], x: Floats, y: Floats) -> NDArray[np.complex64]:
+    def _at(
+        self, fields: NDArray[np.complex64], begin: NDArray[np.intp], x: Floats, y: Floats
+    ) -> NDArray[np.complex64]:
         columns, right = _cell(x, self.xs)
         first, down = _cell(y, self.ys)
         first *= len(self.xs)
         first += columns
-        flat = field.ravel()
+        first += begin
+        flat = fields.ravel()
         start = flat.take(first)
-        above = start + (flat.take(first + 1) - start) * right
+        above = flat[1:].take(first)
+        above -= start
+        above *= right
+        above += start
         first += len(self.xs)
         start = flat.take(first)
-        start += (flat.take(first + 1) - start) * right
-        start -= above
-        start *= down
-        start += above
-        return start
+        below = flat[1:].take(first)
+        below -= start
+        below *= right
+        below += start
+        below -= above
+        below *= down
+        below += above
+        return below
 
 
 def thin_plate(controls: Floats, moves: Floats, where: Floats, stiffness: float) -> Floats:
@@ -137,16 +150,21 @@ class Texture:
     def nbytes(self) -> int:
         return self._packed.nbytes
 
-    def read(self, xs: Floats, ys: Floats) -> Pixels:
-        """The colours at (xs, ys), in pixels; outside the picture those of its edge."""
-        columns = np.rint(xs * self._finer).astype(np.int32)
-        rows = np.rint(ys * self._finer).astype(np.int32)
-        np.minimum(np.maximum(columns, 0, out=columns), self._width - 1, out=columns)
-        np.minimum(np.maximum(rows, 0, out=rows), self._height - 1, out=rows)
-        rows *= self._width
-        rows += columns
-        found = self._packed.take(rows)
-        return found.view(np.uint8).reshape(*xs.shape, 4)[..., : self._channels]
+    def columns(self, xs: Floats) -> Floats:
+        """Places across the picture, in pixels, as steps; beyond it those of its edge."""
+        return _steps(xs, self._finer, self._width)
+
+    def rows(self, ys: Floats) -> Floats:
+        """The same for places down the picture."""
+        return _steps(ys, self._finer, self._height)
+
+    def read(self, columns: Floats, rows: Floats) -> Pixels:
+        """The colours at these steps."""
+        index = rows.astype(np.int32)
+        index *= self._width
+        index += columns.astype(np.int32)
+        found = self._packed.take(index)
+        return found.view(np.uint8).reshape(*rows.shape, 4)[..., : self._channels]
 
 
 def solved(system: Floats, wanted: Floats) -> Floats:
@@ -170,7 +188,7 @@ def product(left: Floats, right: Floats) -> Floats:
     other while the encoder has the cores: four to eight times slower.
     """
     whole = np.empty((len(left), right.shape[1]), left.dtype)
-    rows = max(1, _SMALL_PRODUCT // max(1, right.size))
+    rows = max(1, SMALL_PRODUCT // max(1, right.size))
     for y in range(0, len(left), rows):
         np.matmul(left[y : y + rows], right, out=whole[y : y + rows])
     return whole
@@ -191,13 +209,21 @@ def _upsampling(nodes: Floats, length: int) -> Floats:
     return matrix
 
 
-def _cell(where: Floats, nodes: Floats) -> tuple[NDArray[np.int32], Floats]:
+def _cell(where: Floats, nodes: Floats) -> tuple[NDArray[np.intp], Floats]:
     scaled = where * np.float32(1 / nodes[1])
     # Not np.clip, which takes longer to begin than to do this little.
     np.minimum(np.maximum(scaled, 0, out=scaled), len(nodes) - 1.0001, out=scaled)
-    cell = scaled.astype(np.int32)
-    scaled -= cell
+    cell = scaled.astype(np.intp)
+    scaled -= cell.astype(np.float32)
     return cell, scaled
+
+
+def _steps(places: Floats, finer: int, count: int) -> Floats:
+    # With the half, rounding down is rounding.
+    steps = places * np.float32(finer)
+    steps += np.float32(0.5)
+    np.minimum(np.maximum(steps, 0, out=steps), count - np.float32(0.5), out=steps)
+    return steps
 
 
 def _smooth(share: Floats) -> Floats:

@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from backends.puppet.bands import SMALL_PRODUCT, Spread, bands
 from backends.puppet.face import Face
 from backends.puppet.lips import LOWER, UPPER
 from backends.puppet.mouth_rig import MouthRig
 from backends.puppet.mouth_track import CHANNELS
 from backends.puppet.portraits import find_face
-from backends.puppet.warp import solved
+from backends.puppet.splines import spline_matrix
+from backends.puppet.warp import Grid, solved
 
 ASSETS = Path(__file__).parents[2] / "renderer" / "demo" / "assets"
 PORTRAITS = ("presenter.png", "minh.png")
@@ -338,3 +340,45 @@ def test_a_system_is_solved_in_halves_as_it_is_as_a_whole(rows: int, seed: int) 
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     system = np.exp(-(apart**2)) + 0.01 * np.eye(rows)
     assert np.abs(system @ solved(system, wanted) - wanted).max() < 1e-8
+
+
+@given(
+    height=st.integers(1, 90), width=st.integers(1, 900), spacing=st.floats(2, 30),
+    kinds=st.integers(1, 4), seed=st.integers(0, 1000),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_values_spread_in_bands_are_those_of_the_whole_product(
+    height: int, width: int, spacing: float, kinds: int, seed: int
+) -> None:
+    down, across = (
+        spline_matrix(np.arange(length), int(length / spacing) + 4, spacing)
+        for length in (height, width)
+    )
+    values = np.random.default_rng(seed).normal(size=(kinds, down.shape[1], across.shape[1]))
+    values = values.astype(np.float32)
+    found = Spread(down, across, kinds)(values)
+    assert np.abs(found - down @ values @ across.T).max() < 1e-4
+
+
+@given(rows=st.integers(1, 300), width=st.integers(1, 3000))
+@settings(max_examples=40, deadline=None)
+def test_bands_are_small_and_leave_nothing_out(rows: int, width: int) -> None:
+    matrix = spline_matrix(np.arange(rows), rows // 5 + 4, 5.0)
+    again = np.zeros_like(matrix)
+    for band in bands(matrix, width):
+        again[band.rows, band.columns] = band.matrix
+        assert band.matrix.size * width <= SMALL_PRODUCT or len(band.matrix) == 1
+    assert (again == matrix).all()
+
+
+@given(width=st.integers(2, 60), height=st.integers(2, 60), seed=st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_a_bent_grid_is_bent_back(width: int, height: int, seed: int) -> None:
+    """Each of its fields by itself: what lies so far from a node is moved onto it."""
+    grid = Grid.over(width, height, 4.0)
+    middle = np.array([width, height], np.float32) / 2
+    # Everything grows from the middle, so that what comes to a node lies in the region.
+    growth = np.random.default_rng(seed).uniform(0, 0.05, (2, 1, 1, 2)).astype(np.float32)
+    rest = grid.points - middle
+    back = grid.inverse(growth * rest, rounds=8)
+    assert np.abs(np.moveaxis(back, 1, -1) - rest * growth / (1 + growth)).max() < 0.01
