@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from avatar_core.errors import EnvironmentFault, InputError, InputErrors
+from avatar_core.pages import see
 
 if TYPE_CHECKING:
     from avatar_core.plugins import Plugins
@@ -155,7 +156,7 @@ def _mistakes(mistake: InputError) -> Iterator[Finding]:
         yield Finding("settings", one.key or "settings", "broken", str(one))
 
 
-_INSTALL_AGAIN = "Install it again: pip install --force-reinstall avatar-core"
+_INSTALL_AGAIN = f"Install the package again. {see('install#updating')}"
 
 
 def _probed(group: str, probes: list[Probe], essential: str | None = None) -> Iterator[Finding]:

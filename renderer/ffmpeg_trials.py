@@ -9,6 +9,7 @@ from pathlib import Path
 
 from avatar_core.errors import EnvironmentFault
 from avatar_core.ffmpeg import FfmpegError, ffmpeg_exe, run_ffmpeg
+from avatar_core.pages import see
 
 # Every Vietnamese vowel sign on a letter of both cases.
 VIETNAMESE = "Ngữ Ệ ở ặ Ẵ ợ đ Ý"
@@ -76,7 +77,7 @@ def vietnamese_captions() -> str:
         letters = " ".join(sorted({chr(int(code, 16)) for code in missing}))
         raise EnvironmentFault(
             f"The caption font lacks these letters: {letters}",
-            advice="Install it again: pip install --force-reinstall fontpkg-be-vietnam-pro",
+            advice=f"Install the package again. {see('install#updating')}",
         )
     bright = sum(1 for value in picture if value > 128)
     if bright < _FEWEST_BRIGHT:

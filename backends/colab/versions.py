@@ -9,7 +9,7 @@ PROTOCOL = 1
 _NEW_NOTEBOOK = (
     "write the notebook again with `avatar notebook` and run it, or update avatar-core there"
 )
-_NEW_CLIENT = "update this side (pip install --upgrade avatar-core)"
+_NEW_CLIENT = "update this side (avatar docs install#updating)"
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from avatar_core.backend import (
     Size,
 )
 from avatar_core.errors import AvatarError, Category, EnvironmentFault, InputError
+from avatar_core.pages import see
 from backends.puppet.config import PuppetOptions
 from backends.puppet.prepared import Prepared, PreparedPortraits, content_key, prepare
 
@@ -167,5 +168,5 @@ def _unable(failure: Exception) -> Health:
     return Health(
         False,
         f"The presenter's parts cannot be loaded: {failure}",
-        "Install the package again: pip install --force-reinstall avatar-core",
+        f"Install the package again. {see('install#updating')}",
     )

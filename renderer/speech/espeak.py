@@ -16,6 +16,7 @@ from avatar_core.backend import Health, Job
 from avatar_core.children import child_options, reader_gone
 from avatar_core.errors import AvatarError, Cancelled, Category
 from avatar_core.extras import install_advice
+from avatar_core.pages import see
 from avatar_core.speech import Speech, SpeechEngine, SpeechRequest, Voice
 from renderer.speech import espeak_process
 from renderer.speech.espeak_events import timed_phonemes, timed_words
@@ -175,10 +176,7 @@ def _failure(status: int, printed: str) -> AvatarError:
     )
 
 
-_REINSTALL = (
-    'Install it again with: pip install --force-reinstall "avatar-core[espeak]", '
-    "or choose another engine."
-)
+_REINSTALL = f"Choose another engine, or install the package again. {see('install#updating')}"
 
 
 def _rate(voice: Voice) -> int:

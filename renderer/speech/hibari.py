@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from avatar_core.backend import Health, Job
 from avatar_core.errors import AvatarError, Category
 from avatar_core.nearest import nearest
+from avatar_core.pages import see
 from avatar_core.speech import (
     Speech,
     SpeechEngine,
@@ -44,7 +45,7 @@ class HibariEngine(SpeechEngine):
             return Health(
                 False,
                 f"The package {missing[0]} is not installed.",
-                "Install it with: pip install --force-reinstall avatar-core",
+                f"Install the package again. {see('install#updating')}",
             )
         return Health(True, "The English voice is installed.")
 

@@ -9,6 +9,7 @@ from typing import Any
 from avatar_core.backend import Health
 from avatar_core.errors import AvatarError, Category
 from avatar_core.extras import install_advice
+from avatar_core.pages import see
 
 _BY_STATUS = {
     401: Category.AUTH,
@@ -21,8 +22,8 @@ _BY_STATUS = {
     504: Category.TIMEOUT,
 }
 _REFUSED = (
-    "The service is unofficial and changes at times: update the package with "
-    'pip install -U "avatar-core[online-voices]", or choose another engine.'
+    "The service is unofficial and changes at times: choose another engine, or update the package. "
+    f"{see('install#updating')}"
 )
 _LATER = "Render again later, or choose an offline engine."
 _NETWORK = "Check the network, or choose an offline engine (hibari, espeak)."

@@ -214,7 +214,7 @@ def test_a_server_that_cannot_serve_us_says_why(
 
 @pytest.mark.parametrize(
     ("version", "todo"),
-    [("0.9.3", "pip install --upgrade avatar-core"), ("0.0.4", "avatar notebook")],
+    [("0.9.3", "avatar docs install#updating"), ("0.0.4", "avatar notebook")],
 )
 def test_versions_that_differ_work_with_a_warning_on_what_to_do(
     version: str, todo: str, caplog: pytest.LogCaptureFixture
