@@ -9,6 +9,7 @@ from typing import Any
 
 from avatar_core.testing import Answer, Cut, Silence
 from avatar_core.testing.http_steps import ServerStep
+from support_faults import striking
 
 # What the gateway in front of the service says itself; it knows no `kind`.
 _GATEWAY: dict[int, dict[str, str]] = {
@@ -88,16 +89,7 @@ class Faults:
     def take(self, route: str) -> Fault | None:
         """The fault that strikes this request."""
         with self._lock:
-            for fault in self._faults:
-                if fault.route != route or fault.times == 0:
-                    continue
-                if fault.after:
-                    fault.after -= 1
-                    continue
-                if fault.times is not None:
-                    fault.times -= 1
-                return fault
-        return None
+            return striking(fault for fault in self._faults if fault.route == route)
 
 
 def struck(

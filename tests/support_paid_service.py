@@ -33,6 +33,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from support_faults import striking
+
 # Each request is one of these; a fault names the one it strikes.
 ROUTES = [
     ("health", "GET", r"/me"),
@@ -125,16 +127,7 @@ class Service:
         """Note the request and take the fault that strikes it."""
         with self._lock:
             books.requests.append(route)
-            for fault in books.faults:
-                if fault.on != route or fault.times == 0:
-                    continue
-                if fault.after:
-                    fault.after -= 1
-                    continue
-                if fault.times is not None:
-                    fault.times -= 1
-                return fault
-        return None
+            return striking(fault for fault in books.faults if fault.on == route)
 
     def create(self, books: Books, wish: dict[str, Any], pid: str) -> Job:
         """The new job; it is paid when this returns."""
