@@ -73,9 +73,10 @@ class ColabBackend(AvatarBackend):
         before = self._api.requests
         try:
             clip = self._made(request, self._options_of(request), job)
-        except AvatarError:
+        except AvatarError as failure:
             # Who answers there now is asked anew before the next call.
             self._remember(None)
+            linked(failure)
             raise
         log.info("Video created successfully: %s", clip.path)
         log.debug("It took %d requests.", self._api.requests - before)

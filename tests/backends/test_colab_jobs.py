@@ -341,6 +341,16 @@ def test_a_job_that_is_described_in_another_way_is_told_in_words(
     assert failure.category in (C.UNSUPPORTED, C.SERVER)
 
 
+def test_a_picture_that_is_none_is_told_with_the_section_on_it(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    client = Client(address(server.url), tmp_path)
+    client.request = replace(client.request, portrait=client.request.audio)
+    failure = client.fail()
+    assert failure.category is C.INVALID_INPUT
+    assert failure.advice.endswith("See: avatar docs colab#refused-input")
+
+
 def test_what_the_server_says_cannot_play_with_the_terminal(
     server: ScriptedServer, service: Service, tmp_path: Path
 ) -> None:

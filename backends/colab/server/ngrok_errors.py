@@ -36,12 +36,13 @@ _OLD = Complaint(
 )  # fmt: skip
 _SESSIONS = Complaint(
     Category.QUOTA, "says that too many of its programs run for this account",
-    "End the others at https://dashboard.ngrok.com/agents, or disconnect the other notebooks.",
+    "End the others at https://dashboard.ngrok.com/agents, or disconnect the other notebooks. "
+    f"{see('colab#ngrok-token')}",
 )  # fmt: skip
 _ONLINE = Complaint(
     Category.UNSUPPORTED, "says that the address is in use by another session",
-    "Disconnect the earlier notebook (Runtime > Disconnect and delete runtime), wait a minute, and "
-    "start again.",
+    "End that session at https://dashboard.ngrok.com/agents, or disconnect the earlier notebook; "
+    f"wait a minute, and start again. {see('colab#ngrok-token')}",
 )  # fmt: skip
 _DOMAIN = Complaint(
     Category.UNSUPPORTED, "does not give this account that address",
