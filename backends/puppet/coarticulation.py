@@ -32,10 +32,16 @@ _EDGE = 0.05
 # Seconds in which dominance falls to 1/e; lips round early, so anticipation reaches further.
 _BEFORE, _AFTER = 0.04, 0.03
 # A contact comes and goes in this time, and may give this much of the sound at each side to it.
-_RAMP, _YIELD = 0.058, 0.02
+_RAMP, _YIELD = 0.066, 0.02
 # More than one frame, so that a frame surely falls into it.
 _HELD_FRAMES = 1.02
 _NOTHING = 0.004
+# Lips part and meet by no more than this in a second: as shares of the widest opening of lively
+# speech (two to three centimetres), which is about as fast as measured lips ever are; and the lower
+# one leaves the teeth, or comes to them, no faster than this.
+_SPEED, _TUCK_SPEED = 12.0, 21.0
+# How much of an opening a tucked lip leaves.
+_TUCKED = 0.6
 # The largest count of frames that arithmetic alone adds to a sound.
 _ROUNDING = 1e-6
 
@@ -83,6 +89,30 @@ def settled(values: NDArray[np.float64]) -> NDArray[np.float32]:
     values[:, TUCK] *= 1 - values[:, PRESS] ** 2
     values[np.abs(values) < _NOTHING] = 0.0
     return values.astype(np.float32)
+
+
+def unhurried(values: NDArray[np.float32], fps: float) -> NDArray[np.float32]:
+    """The track with lips that never move faster than people's, in place.
+
+    What is closed stays closed and what is tucked stays tucked as far as there is time; what comes
+    right before or after it opens less wide, as it does in fast speech.
+    """
+    values[:, TUCK] = _held_back(values[:, TUCK], _TUCK_SPEED / fps)
+    free = (1 - values[:, PRESS]) * (1 - _TUCKED * values[:, TUCK])
+    opening = values[:, JAW] * free
+    slow = _held_back(opening, _SPEED / fps)
+    share = np.divide(slow, opening, out=np.ones_like(opening), where=opening > slow)
+    values[:, JAW] *= share
+    return values
+
+
+def _held_back(curve: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+    """The highest curve below ``curve`` that changes by at most ``step`` from frame to frame."""
+    slope = step * np.arange(len(curve))
+    rising = np.minimum.accumulate(curve - slope) + slope
+    falling = np.minimum.accumulate((rising + slope)[::-1])[::-1] - slope
+    # Not a rounding error above what was asked, nor below nothing.
+    return np.asarray(np.clip(falling.astype(np.float32), 0, curve))
 
 
 def _blended(segments: Segments, seen: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from backends.puppet.coarticulation import (
     Segments,
     curves,
     frame_count,
+    unhurried,
 )
 from backends.puppet.lip_options import LipOptions
 from backends.puppet.mouth_track import CHANNELS, MouthTrack
@@ -56,7 +57,8 @@ def track_from_phonemes(
     ordered = _ordered(phonemes, seconds)
     spans = list(_with_rests(_spans(ordered, language), seconds, options.lead))
     segments = vary(_segments(spans), options)
-    return MouthTrack(express(curves(segments, frames, fps, options.lead), options), fps)
+    values = express(curves(segments, frames, fps, options.lead), options)
+    return MouthTrack(unhurried(values, fps), fps)
 
 
 def _ordered(phonemes: Iterable[TimedPhoneme], seconds: float) -> list[TimedPhoneme]:

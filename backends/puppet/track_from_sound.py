@@ -18,6 +18,7 @@ from backends.puppet.coarticulation import (
     frame_count,
     seen_at,
     settled,
+    unhurried,
 )
 from backends.puppet.lip_options import LipOptions
 from backends.puppet.listener import Heard, listen
@@ -64,7 +65,7 @@ def track_from_bands(
             values[:, channel] = _at(seen, curve)
         start, end = _closures(heard)
         values[:, PRESS] = contacts(start, end, np.ones(len(start)), seen, fps)
-    return MouthTrack(express(settled(values), options), fps)
+    return MouthTrack(unhurried(express(settled(values), options), fps), fps)
 
 
 def _curves(heard: Heard, options: LipOptions) -> dict[int, NDArray[np.float64]]:

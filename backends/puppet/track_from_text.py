@@ -11,7 +11,7 @@ import numpy as np
 from avatar_core.speech import TimedWord
 from backends.puppet import hearing, spelling
 from backends.puppet.aligner import Alignment, Word, align
-from backends.puppet.coarticulation import JAW
+from backends.puppet.coarticulation import JAW, unhurried
 from backends.puppet.lip_options import LipOptions
 from backends.puppet.listener import voice_in
 from backends.puppet.mouth_track import MouthTrack
@@ -49,6 +49,7 @@ def track_from_text(
     heard = track_from_bands(levels, seconds, fps, options)
     track.values[:, JAW] *= _TEXT_SHARE
     track.values[:, JAW] += (1 - _TEXT_SHARE) * heard.values[:, JAW]
+    unhurried(track.values, fps)
     return track
 
 
