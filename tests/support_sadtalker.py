@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def ended(pid: int) -> bool:
+    """Whether a process that was killed has ended, or does soon: the kernel takes its time."""
+    deadline = time.monotonic() + 60
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not alive(pid)
+
+
 def _touch(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
 
 
-__all__ = ["BEHAVIOURS", "DATA", "LOGS", "SADTALKER", "alive", "argument", "behave", "calls", "install", "leftovers"]  # fmt: skip  # noqa: E501
+__all__ = ["BEHAVIOURS", "DATA", "LOGS", "SADTALKER", "alive", "argument", "behave", "calls", "ended", "install", "leftovers"]  # fmt: skip  # noqa: E501

@@ -123,6 +123,7 @@ def _hang_deaf(args: argparse.Namespace) -> None:
 def _hang_closed(args: argparse.Namespace) -> None:
     os.close(1)
     os.close(2)
+    (HERE / "closed").touch()
     time.sleep(3600)
 
 
