@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from avatar_core.attempt import contained
 from avatar_core.backend import FREE, AvatarBackend, AvatarClip, AvatarRequest, Cost
+from avatar_core.cancel import CancelToken
 from avatar_core.errors import AvatarError, EnvironmentFault
 from avatar_core.orders import Order
 from avatar_core.policy.budget import BudgetRefusal, Reservation
@@ -16,7 +17,13 @@ class Payment:
     rung's for the request, empty where it has none."""
 
     def __init__(
-        self, policy: Policy, rung: str, backend: AvatarBackend, order: Order, key: str
+        self,
+        policy: Policy,
+        rung: str,
+        backend: AvatarBackend,
+        order: Order,
+        key: str,
+        cancel: CancelToken,
     ) -> None:
         self._policy = policy
         # Two requests without a key are two.
@@ -24,6 +31,7 @@ class Payment:
         self._rung = rung
         self._backend = backend
         self._order = order
+        self._cancel = cancel
         self._held: Reservation | None = None
         self._expected = self._charged = FREE
 
@@ -100,7 +108,9 @@ class Payment:
         """None where it is not known beforehand."""
         limit = self._policy.settings.deadline.check
         try:
-            price = self._policy.clock.call(lambda: self._estimate(request), limit)
+            price = self._policy.clock.call(
+                lambda: self._estimate(request), limit, self._cancel, at_once=True
+            )
         except (AvatarError, EnvironmentFault):
             price = None
         return FREE if price is None and not self._backend.capabilities.costs_money else price

@@ -53,7 +53,8 @@ class Tries:
         self._clock = policy.clock
         self._key = key or ""
         self._asked = request
-        self._request, self._step = policy.ladder(self._rung).lowered(self._backend, request)
+        self._ladder = policy.ladder(self._rung)
+        self._request, self._step = self._ladder.lowered(self._backend, request, scene.cancel)
         self._calls = self._same_calls = 0
         self._resumed = False
         self._said: list[str] = []
@@ -70,7 +71,9 @@ class Tries:
             paid=self._backend.capabilities.costs_money,
             on_late=self._stop,
         )
-        self._payment = Payment(policy, self._rung, self._backend, self._order, self._key)
+        self._payment = Payment(
+            policy, self._rung, self._backend, self._order, self._key, scene.cancel
+        )
         self.ending = Ending()
 
     def run(self) -> AvatarClip | None:
@@ -164,9 +167,9 @@ class Tries:
 
     def _learn_from_others(self) -> None:
         """Another scene may have stepped down while this one waited for its turn."""
-        ladder = self._policy.ladder(self._rung)
-        if not self._order.exists and ladder.depth > self._step:
-            self._request, self._step = ladder.lowered(self._backend, self._asked)
+        if not self._order.exists and self._ladder.depth > self._step:
+            cancel = self._scene.cancel
+            self._request, self._step = self._ladder.lowered(self._backend, self._asked, cancel)
             self._payment.release()
 
     def _told(self, clip: AvatarClip, began: float) -> AvatarClip:
@@ -233,8 +236,8 @@ class Tries:
     def _lower(self, failure: AvatarError, attempts: int) -> bool:
         """Take one step down, if there is one. One attempt is one call: then the step is only
         remembered, for the scenes to come."""
-        lower = self._policy.ladder(self._rung).step(
-            self._backend, self._request, self._step, failure
+        lower = self._ladder.step(
+            self._backend, self._request, self._step, failure, self._scene.cancel
         )
         if lower is None or attempts == 1:
             return False

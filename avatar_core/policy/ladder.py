@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from avatar_core.attempt import contained
 from avatar_core.backend import AvatarBackend, AvatarRequest
+from avatar_core.cancel import CancelToken
 from avatar_core.clock import Clock, SystemClock
 from avatar_core.errors import AvatarError, EnvironmentFault
 
@@ -33,22 +34,29 @@ class Ladder:
         with self._lock:
             return len(self._errors)
 
-    def lowered(self, backend: AvatarBackend, request: AvatarRequest) -> tuple[AvatarRequest, int]:
+    def lowered(
+        self, backend: AvatarBackend, request: AvatarRequest, cancel: CancelToken | None = None
+    ) -> tuple[AvatarRequest, int]:
         """``request`` after the steps taken so far, and how many they are."""
         with self._lock:
             errors = list(self._errors)
         for error in errors:
-            request = self._safer(backend, request, error) or request
+            request = self._safer(backend, request, error, cancel) or request
         return request, len(errors)
 
     def step(
-        self, backend: AvatarBackend, request: AvatarRequest, level: int, error: AvatarError
+        self,
+        backend: AvatarBackend,
+        request: AvatarRequest,
+        level: int,
+        error: AvatarError,
+        cancel: CancelToken | None = None,
     ) -> tuple[AvatarRequest, int] | None:
         """One step below ``request``, which stands at ``level``; None where there is none.
 
         Two scenes that fail at the same level at the same time take one step, not two.
         """
-        lower = self._safer(backend, request, error) if level < MOST_STEPS else None
+        lower = self._safer(backend, request, error, cancel) if level < MOST_STEPS else None
         if lower is None:
             return None
         with self._lock:
@@ -57,10 +65,16 @@ class Ladder:
         return lower, level + 1
 
     def _safer(
-        self, backend: AvatarBackend, request: AvatarRequest, error: AvatarError
+        self,
+        backend: AvatarBackend,
+        request: AvatarRequest,
+        error: AvatarError,
+        cancel: CancelToken | None,
     ) -> AvatarRequest | None:
         try:
-            return self._clock.call(lambda: _ask(backend, request, error), self._limit)
+            return self._clock.call(
+                lambda: _ask(backend, request, error), self._limit, cancel, at_once=True
+            )
         except (AvatarError, EnvironmentFault):
             return None
 
