@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from avatar_core.backend import AvatarBackend, AvatarClip, AvatarRequest, Capabilities, Health, Job
 from avatar_core.clock import Clock
-from avatar_core.errors import AvatarError, Category
+from avatar_core.errors import ADVICE, AvatarError, Category
 from backends.colab.api import ColabApi, RemoteJob, Within
 from backends.colab.arrived import clip_of, require_whole
 from backends.colab.config import ColabOptions
@@ -76,7 +76,9 @@ class ColabBackend(AvatarBackend):
         except AvatarError as failure:
             # Who answers there now is asked anew before the next call.
             self._remember(None)
-            linked(failure)
+            # Of our own time limits the policy knows more to say.
+            if failure.advice != ADVICE[Category.TIMEOUT]:
+                linked(failure)
             raise
         log.info("Video created successfully: %s", clip.path)
         log.debug("It took %d requests.", self._api.requests - before)
