@@ -117,7 +117,7 @@ def _flesh(skin: Floats, lips: Floats, colour: float, light: float) -> Floats:
     """Wet flesh in the portrait's light: redder than its skin, as lips are where they have their
     own colour; grey where the picture is grey."""
     own = float(np.clip(4 * (_tint(lips)[0] - _tint(skin)[0]), 0, 0.6))
-    redder = np.array([1.2, 0.87, 0.87], np.float32) ** colour
+    redder = np.array([1.32, 0.82, 0.82], np.float32) ** colour
     tint = (_tint(skin) + own * (_tint(lips) - _tint(skin))) ** 0.85 * redder
     return np.asarray(np.clip(light * tint / float(tint @ GREY), 0, 235), np.float32)
 
