@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from avatar_core.chain import FallbackChain, Outcome, Rung
+from avatar_core.clock import Clock
 from avatar_core.errors import Category
 from avatar_core.events import Event
 from avatar_core.plugins import load_plugins
 from avatar_core.policy.settings import PolicySettings
 from avatar_core.policy.state import Policy
 from avatar_core.settings import load_settings
-from avatar_core.testing import Answer, Cut, ScriptedServer, media
+from avatar_core.testing import Answer, Cut, ScriptedServer, VirtualClock, media
 from avatar_core.trail import TrailEntry
 from backends.static.backend import StaticBackend
 from renderer.health import probe_backends
@@ -70,12 +71,14 @@ def render(
 
 
 def scenes(
-    url: str, folder: Path, count: int = 1, options: dict[str, Any] | None = None, **policy: Any
-) -> list[Outcome]:
+    url: str, folder: Path, count: int = 1, options: dict[str, Any] | None = None,
+    clock: Clock | None = None, **policy: Any,
+) -> list[Outcome]:  # fmt: skip
     """The presenters alone of so many scenes, as a film would ask for them one after another."""
-    backend = backend_at(url, **(options or {}))
+    backend = backend_at(url, clock, **(options or {}))
     settings = PolicySettings.model_validate({"retry": {"delay": 0}, **policy})
-    chain = FallbackChain([Rung.of(backend), Rung.of(StaticBackend())], policy=Policy(settings))
+    rungs = [Rung.of(backend), Rung.of(StaticBackend())]
+    chain = FallbackChain(rungs, policy=Policy(settings, clock=clock))
     request = replace(media.request(folder, 0.5), options=backend.options)
     return [chain.run(replace(request, key=f"scene-{number}"), folder) for number in range(count)]
 
@@ -192,11 +195,12 @@ def test_a_job_that_nobody_waits_for_any_more_is_cancelled_there(
     server: ScriptedServer, service: Service, tmp_path: Path
 ) -> None:
     service.polls = 10**9
-    short = {"colab": {"attempt_seconds": 0.5}}
-    (made,) = scenes(address(server.url), tmp_path, policies=short)
+    short = {"colab": {"attempt_seconds": 30}}
+    (made,) = scenes(address(server.url), tmp_path, clock=VirtualClock(), policies=short)
     (entry,) = of_colab(made)
     assert entry.category is C.TIMEOUT
     assert "policies.colab.attempt_seconds" in (entry.advice or "")
+    assert len(service.jobs) == 1
     assert service.cancelled == list(service.jobs)
 
 
