@@ -39,10 +39,16 @@ def test_ngrok_gives_its_public_address_and_takes_it_away(tmp_path: Path) -> Non
         assert tunnel.alive()
         asked = json.loads((tmp_path / "asked.json").read_text())
         assert asked["upstream"]["url"] == "http://127.0.0.1:4321"
-        assert SECRET in json.loads((tmp_path / "argv.json").read_text())
+        options = json.loads((tmp_path / "argv.json").read_text())
+        # Options are seen by all users of the machine, the file by its owner alone.
+        assert not any(SECRET in option for option in options)
+        given = Path(options[options.index("--config") + 1])
+        assert SECRET in given.read_text()
+        assert given.parent.stat().st_mode & 0o077 == 0
     finally:
         tunnel.close()
     assert not tunnel.alive()
+    assert not given.parent.exists()
     tunnel.close()
 
 

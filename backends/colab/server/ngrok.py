@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ _REQUEST_SECONDS = 15.0
 
 
 class NgrokTunnel:
-    """``token`` None: the one in ngrok's own configuration file. ``url`` asks for one of the
-    account's addresses. ``program`` and ``config`` replace pyngrok's places for them; it fetches
-    the program when it is not there.
+    """``token`` None: the one in ngrok's own configuration file; else the program is given one
+    with the token in it, which nobody else may read. ``url`` asks for one of the account's
+    addresses. ``program`` and ``config`` replace pyngrok's places for them; it fetches the program
+    when it is not there.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class NgrokTunnel:
         self._program = program
         self._config = config
         self._settings: Any = None
+        self._private: tempfile.TemporaryDirectory[str] | None = None
         self._public: str | None = None
 
     def open(self, port: int) -> str:
@@ -62,6 +66,9 @@ class NgrokTunnel:
                 ngrok.disconnect(self._public, self._settings)
         with contextlib.suppress(Exception):
             ngrok.kill(self._settings)
+        if self._private is not None:
+            self._private.cleanup()
+            self._private = None
 
     def _asked(self, ask: Callable[[Any, Any], Any]) -> Any:
         try:
@@ -75,19 +82,32 @@ class NgrokTunnel:
             ) from failure
         self._settings = PyngrokConfig(
             ngrok_path=str(self._program) if self._program else None,
-            config_path=str(self._config) if self._config else None,
-            auth_token=self._token.get_secret_value() if self._token else None,
+            config_path=self._configuration(),
             startup_timeout=_START_SECONDS,
             request_timeout=_REQUEST_SECONDS,
             # Ctrl-C is ours: the tunnel is closed in order, not killed beside us.
             start_new_session=True,
         )
+        # It would become an option of the program, which every user of the machine can see.
+        self._settings.auth_token = None
         try:
             return ask(ngrok, self._settings)
         except (PyngrokError, OSError) as failure:
             self.close()
             told = [str(failure), *(str(getattr(failure, name, "") or "") for name in _TELLING)]
             raise ngrok_error("\n".join(told)) from failure
+
+    def _configuration(self) -> str | None:
+        """The configuration file for the program, None for its own. See
+        https://ngrok.com/docs/agent/config/v3 for the form."""
+        if self._token is None:
+            return str(self._config) if self._config else None
+        if self._private is None:
+            self._private = tempfile.TemporaryDirectory(prefix="avatar-ngrok-")
+        path = Path(self._private.name) / "ngrok.yml"
+        secret = json.dumps(self._token.get_secret_value())
+        path.write_text(f"version: 3\nagent:\n  authtoken: {secret}\n", encoding="utf-8")
+        return str(path)
 
 
 # Where pyngrok's errors keep what ngrok itself said.
