@@ -39,7 +39,7 @@ class Payment:
         """Set the price aside, unless a job is under way; raises `PassedOver`."""
         if self._order.exists:
             return
-        if self._policy.billed(self._rung, self._request):
+        if self.was_in_vain:
             raise PassedOver("it was paid for this scene already and did not deliver")
         if self._held is None:
             price = self._price(request)
@@ -90,6 +90,15 @@ class Payment:
         self._policy.bill(self._rung, self._request)
         return self.settle(spent)
 
+    @property
+    def was_in_vain(self) -> bool:
+        """Whether it was paid for in this run already, and did not deliver."""
+        return self._policy.billed(self._rung, self._request)
+
+    def pay_again(self) -> None:
+        """What an earlier run has paid is spent for good: another one is ordered besides."""
+        self._policy.keep_foreseen(self._rung, self._request)
+
     def forgive(self, *, unpaid: bool) -> None:
         """What was held for an order is none: there is no such job. ``unpaid``: nor was there
         ever one, so that what was counted for it is free again."""
@@ -98,7 +107,7 @@ class Payment:
             counted = self._policy.uncount(self._rung, self._request)
             self._policy.budget.settle(self._rung, counted, FREE)
         else:
-            self._policy.keep_foreseen(self._rung, self._request)
+            self.pay_again()
 
     def delivered(self) -> None:
         """The clip is kept."""

@@ -105,9 +105,10 @@ class Tries:
 
     def _settle_spoilt(self) -> None:
         # Before its turn: nobody queues for what is not asked for.
-        said = settle_spoilt(self._order, reorder=self._policy.settings.budget.reorder_bad)
+        wanted = self._policy.settings.budget.reorder_bad
+        said = settle_spoilt(self._order, reorder=wanted and not self._payment.was_in_vain)
         if said:
-            self._payment.forgive(unpaid=False)
+            self._payment.pay_again()
             self._said.append(said)
 
     def _tell_wait(self, seconds: float) -> None:

@@ -98,6 +98,27 @@ def test_a_clip_that_was_bought_anew_says_so_and_both_count_for_the_budget(tmp_p
     assert (policy.budget.spent, journal.record) == (Cost(Decimal("1.0")), None)
 
 
+def test_within_one_render_no_second_clip_is_bought_whatever_the_user_allows(
+    tmp_path: Path,
+) -> None:
+    """Found by trial: a scene that was made again in the render in which its clip turned out to
+    be no good ordered another at once, which no trail named the price of."""
+    clock, journal, service = VirtualClock(), Journal(), RemoteJobs()
+
+    def render(times: int) -> list[Outcome]:
+        backend = did(black, service=service, clock=clock)
+        budget = {"reorder_bad": True}
+        stage = Stage(tmp_path, backend, clock=clock, journal=journal, budget=budget)
+        return [stage.scene() for _ in range(times)]
+
+    render(1)
+    outcomes = render(2)
+    assert len(service.jobs) == 1
+    assert of(outcomes[1], "did")[0].skipped
+    (third,) = render(1)
+    assert (len(service.jobs), third.costs) == (2, (HALF,))
+
+
 def test_a_page_in_the_place_of_a_paid_clip_says_nothing_of_the_clip(tmp_path: Path) -> None:
     def page(turn: Turn) -> AvatarClip:
         remote(5, cost=HALF)(turn)
