@@ -163,6 +163,13 @@ def test_a_body_without_end_is_cut_off_at_the_limit(running: Running) -> None:
     assert alive(running)
 
 
+@pytest.mark.parametrize("opening", [b"5;", b"0\r\nX-A: "])
+def test_a_chunk_s_line_without_end_is_cut_off(running: Running, opening: bytes) -> None:
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: a\r\n{BEARER}Transfer-Encoding: chunked\r\n\r\n"
+    assert refused(talk(running, head.encode() + opening + b"a" * 17_000)) == (400, "bad_request")
+    assert alive(running)
+
+
 @pytest.mark.parametrize("head", [
     "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
     "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1e9\r\n\r\n",

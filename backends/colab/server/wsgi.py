@@ -29,6 +29,7 @@ _UPLOADS = ("/v1/jobs", "/generate")
 # For what needs no body at all; a polite client may send `{}`.
 _SMALL_BODY = 4 << 10
 _HEAD_BYTES = 32 << 10
+_FRAME_BYTES = 16 << 10
 # How a greeting of TLS begins (RFC 8446, 5.1): a handshake, version 3.x.
 _TLS = b"\x16\x03"
 _MAINTENANCE_SECONDS = 5.0
@@ -75,6 +76,9 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
                 raise
             self._refuse(Refusal("no_room"))
             return len(data)
+        if self._framed() > _FRAME_BYTES:
+            self._refuse(Refusal("bad_request"))
+            return len(data)
         if self.error is not None:
             self._refuse(Refusal(_CODES.get(self.error.code, "bad_request")))
             return len(data)
@@ -86,6 +90,12 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
                 self._refuse(refusal)
                 return len(data)
         return consumed
+
+    def _framed(self) -> int:
+        """How long the unfinished line before a chunk, or what follows the last one, has become:
+        waitress keeps it without a limit, and copies it at every piece that comes."""
+        parts = (getattr(self.body_rcv, name, b"") for name in ("control_line", "trailer"))
+        return sum(map(len, parts))
 
     def close(self) -> None:
         # A file that could not be written to its end cannot be closed in peace either.
