@@ -14,18 +14,25 @@ MASK = "**********"
 _SHORTEST = 6
 _known: set[str] = set()
 _SECRET_NAME = re.compile(r"(^|_)(key|token|secret|password|passwd|auth|authorization)s?($|_)")
-# Credentials before a host, in an address somewhere in a text or in one without its scheme.
-_USERINFO = re.compile(r"://([^\s/@]+)@|^([^\s/@:]+:[^\s/@]+)@\S")
+# Credentials before a host, in an address somewhere in a text or in one without its scheme, or
+# with a slip of the hand in it.
+_USERINFO = re.compile(
+    r"(?:://|https?\s*[:/]\s*/*\s*)([^\s/@]+)\s*@|^([^\s/@:]+:[^\s/@]+)@\S", re.IGNORECASE
+)
+_ADDRESS_NAME = re.compile(r"(^|_)url$")
+_ADDRESS = re.compile(r"[./]|localhost|:\d{1,5}$", re.IGNORECASE)
 
 
 def is_secret(name: str, value: Any) -> bool:
-    """True for a text called like a key or a token, and for an address that carries one."""
+    """True for a text called like a key or a token, for an address that carries one, and for what
+    stands in place of an address and is none: it may be the token alone."""
     if isinstance(value, SecretStr):
         return True
     if not isinstance(value, str):
         return False
     named = _SECRET_NAME.search(name.lower())
-    return bool(named or _USERINFO.search(value)) or _carries_token(value)
+    alone = value and _ADDRESS_NAME.search(name.lower()) and not _ADDRESS.search(value)
+    return bool(named or alone or _USERINFO.search(value)) or _carries_token(value)
 
 
 def hide(value: str | SecretStr) -> SecretStr:
@@ -91,12 +98,13 @@ def _masked_text(text: str) -> str:
 def _tokens(address: str) -> list[str]:
     """The secret parts of an address, which libraries tell one by one."""
     if not _carries_token(address):
-        found = _USERINFO.search(address)
-        return [(found[1] or found[2]).rpartition(":")[2]] if found else []
+        credentials = _USERINFO.search(address)
+        return [(credentials[1] or credentials[2]).rpartition(":")[2]] if credentials else []
     parts = urlsplit(address)
     given = [value for _, value in parse_qsl(parts.query)]
     user = None if parts.password else parts.username
-    return [part for part in (parts.query, parts.password, user, *given) if part]
+    found = (parts.query, parts.password, user, *given)
+    return [part.strip() for part in found if part and part.strip()]
 
 
 def _carries_token(text: str) -> bool:

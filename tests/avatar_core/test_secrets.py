@@ -11,7 +11,7 @@ from avatar_core.attempt import contained
 from avatar_core.backend import Health, Job
 from avatar_core.errors import AvatarError, Category, EnvironmentFault, InputError
 from avatar_core.health import HealthChecks
-from avatar_core.secrets import MASK, is_secret, remember, scrub
+from avatar_core.secrets import MASK, is_secret, mask, remember, scrub
 from avatar_core.settings import load_settings
 from avatar_core.testing import ScriptedBackend
 
@@ -70,6 +70,11 @@ def test_the_parts_of_a_secret_address_are_secret_one_by_one(tmp_path: Path) -> 
         'NgrokTunnel: "https://avatar:pasted-token-1@tunnel.example" -> "http://localhost:5000"',
         "https://pasted-token-1@tunnel.example",
         "https://avatar:pasted-token-1@tunnel.example:no-port",
+        "https//avatar:pasted-token-1@tunnel.example",
+        "https:/avatar:pasted-token-1@tunnel.example",
+        "https://avatar:pasted-token-1 @tunnel.example",
+        "https://https://avatar:pasted-token-1@tunnel.example",
+        "pasted-token-1",
     ],
 )
 def test_an_address_that_was_pasted_with_things_around_it_is_secret_too(
@@ -83,6 +88,13 @@ def test_an_address_that_was_pasted_with_things_around_it_is_secret_too(
 @pytest.mark.parametrize("plain", ["me@example.com", "C:/a@2x.png", "10:30", "a/b:c/d@e", "x: y@z"])
 def test_what_only_looks_a_little_like_it_is_not_secret(plain: str) -> None:
     assert not is_secret("picture", plain)
+
+
+@pytest.mark.parametrize("word", ["s3cret-token", "avatar:s3cret-token"])
+def test_a_word_in_place_of_an_address_may_be_the_token(word: str) -> None:
+    assert mask({"url": word, "api_url": word}) == {"url": MASK, "api_url": MASK}
+    plain = {"url": "localhost:5000", "api_url": "gpubox:5000", "name": word}
+    assert mask(plain) == plain
 
 
 def test_secrets_inside_options_are_known() -> None:
