@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from renderer.result import RenderResult
 from renderer.script.models import VideoScript
 from support_did_service import DidService
 from support_films import film_of_tones
-from support_paid_driver import start
+from support_paid_driver import Process, start
 
 # Nothing here is worth waiting for; how long real waits are is tested in virtual time.
 # A busy machine may leave a check unanswered for a while.
@@ -92,7 +91,7 @@ def be_a_user(
 @contextmanager
 def rendering(
     env: Mapping[str, str], script: Path, *options: str, target: str = "film.mp4"
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[Process]:
     """A render in a process of its own, which is not left behind."""
     folder = script.parent
     process = start(script, folder / "out" / target, *options, env=dict(env), cwd=folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from support_did_behaviour import NEVER
 from support_did_films import be_a_user, by_did, film, render_did, rendering
 from support_did_service import DidService
+from support_paid_driver import Process
 from support_paid_films import frames_of, half_written, journal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -50,7 +50,7 @@ def test_killed_before_the_name_of_the_talk_is_written_down(
 @pytest.mark.parametrize("moment", BY_THE_SERVICE)
 def test_killed_by_the_service(service: DidService, moment: str, tmp_path: Path) -> None:
     route, fault = BY_THE_SERVICE[moment]
-    victims: list[subprocess.Popen[str]] = []
+    victims: list[Process] = []
     service.fail(route, run=lambda: killed(victims), **fault)
     env, script = be_a_user(service, tmp_path, 1)
     with rendering(env, script) as process:
@@ -85,18 +85,18 @@ def finished(service: DidService, folder: Path) -> None:
     assert (half_written(folder), journal(folder / "cache")) == ([], [])
 
 
-def killed(victims: list[subprocess.Popen[str]]) -> None:
+def killed(victims: list[Process]) -> None:
     """Dead before anything is sent to it any more."""
     victims[0].kill()
     victims[0].wait()
 
 
-def dies(process: subprocess.Popen[str]) -> None:
+def dies(process: Process) -> None:
     _, said = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, (process.returncode, said)
 
 
-def succeeded(process: subprocess.Popen[str]) -> list[str]:
+def succeeded(process: Process) -> list[str]:
     """Who made the scenes."""
     printed, said = process.communicate(timeout=300)
     assert process.returncode == 0, said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from support_did_behaviour import NEVER
 from support_did_films import be_a_user, by_did, film, render_did, rendering
 from support_did_service import DidService
 from support_films import write_tone
+from support_paid_driver import Process
 from support_paid_films import frames_of, half_written, journal
 
 CREDIT = Cost("0.20")  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def test_killed_after_the_order_the_next_run_fetches_the_shared_talk(tmp_path: P
     with DidService(rendering_seconds=NEVER) as service:
         env, script = be_a_user(service, tmp_path, 3)
         env["AVATAR_BACKENDS__DID__BATCH_SHORT_SCENES"] = "true"
-        victims: list[subprocess.Popen[str]] = []
+        victims: list[Process] = []
         service.fail("GET /talks/{id}", after=1, run=lambda: victims[0].kill())
         with rendering(env, script) as process:
             victims.append(process)

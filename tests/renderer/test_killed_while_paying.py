@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support_films import film_of_tones
-from support_paid_driver import be_a_user, start
+from support_paid_driver import Process, be_a_user, start
 from support_paid_films import by_paid, frames_of, half_written, journal, render_paid
 from support_paid_service import Account, Fault, PaidService, running_service
 
@@ -174,7 +174,7 @@ def avatar_render(env: dict[str, str], folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def dies(process: subprocess.Popen[str]) -> None:
+def dies(process: subprocess.Popen[str] | Process) -> None:
     _, said = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, (process.returncode, said)
 

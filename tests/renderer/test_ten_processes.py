@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pytest
 from renderer.script.models import VideoScript
 from renderer.store import Store
 from support_films import film_of_tones
-from support_paid_driver import be_a_user, start
+from support_paid_driver import Process, be_a_user, start
 from support_paid_films import frames_of, half_written, journal
 from support_paid_service import Account, PaidService, Payment, running_service
 
@@ -110,7 +109,7 @@ def made_twice(folder: Path) -> list[str]:
     return [name for name, count in made.items() if count > 1 and not name.startswith("film/")]
 
 
-def succeeded(process: subprocess.Popen[str]) -> list[str]:
+def succeeded(process: Process) -> list[str]:
     """Who made the scenes."""
     printed, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
