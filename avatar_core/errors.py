@@ -102,10 +102,11 @@ class InputError(Exception):
 
 
 class InputErrors(InputError):
-    """Several mistakes, told together; the first is told where only one can be."""
+    """Several mistakes, told together: by file and line, then those without a place. The first is
+    told where only one can be."""
 
     def __init__(self, mistakes: Iterable[InputError]) -> None:
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(sorted(mistakes, key=_place))
         first = self.mistakes[0]
         super().__init__(
             first.message, file=first.file, line=first.line, key=first.key, advice=first.advice
@@ -113,6 +114,10 @@ class InputErrors(InputError):
 
     def __str__(self) -> str:
         return "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+def _place(mistake: InputError) -> tuple[bool, str, int]:
+    return mistake.file is None, str(mistake.file or ""), mistake.line or 0
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Union
 
@@ -48,9 +48,6 @@ _BOUNDS = {
 
 class ScriptError(InputErrors):
     """Everything that is wrong with a script; ``mistakes`` are in the order of their lines."""
-
-    def __init__(self, mistakes: Sequence[InputError]) -> None:
-        super().__init__(sorted(mistakes, key=lambda mistake: mistake.line or 0))
 
 
 class Mistakes:

@@ -95,6 +95,8 @@ def test_every_mistake_of_every_source_is_told_at_once_with_its_place(tmp_path: 
     for sentence in expected:
         assert any(sentence in line for line in told), (sentence, told)
     assert len(told) == len(expected)
+    lines = [m.line for m in caught.value.mistakes if m.file and m.file.name == "avatar.toml"]
+    assert lines == [2, 3, 6, 7, 10, 13]
 
 
 def test_all_wrong_options_of_the_chosen_backends_are_told_at_once(tmp_path: Path) -> None:
