@@ -29,8 +29,8 @@ _MARGIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One artifact: its note, None where a killed process left a file without one, its file, and
-    when it was last used (seconds since 1970)."""
+    """One artifact: its note, None where a killed process left a file without one, its file, when
+    that was written (ns) and when it was last used (seconds since 1970)."""
 
     kind: str
     note: Path | None
@@ -38,6 +38,7 @@ class Kept:
     size: int
     used: float
     cost: Cost = FREE
+    written: int = 0
 
     @property
     def is_paid(self) -> bool:
@@ -118,25 +119,35 @@ def _remove(store: Store, one: Kept) -> bool:
     """False where somebody has begun to use it meanwhile, or will not let go of it.
 
     `Store.find` marks a note as used and fails where it is gone; so it is either seen here that
-    it was found after all, or whoever looks for it does not find it any more.
+    it was found after all, or whoever looks for it does not find it any more, and makes another:
+    that one is put back.
     """
-    if one.note is None:
-        return one.file is None or _unlinked(one.file)
     with store.work_dir() as work:
         taken = work / "note.json"
-        try:
-            os.replace(one.note, taken)
-        except OSError:
+        if one.note is not None and not _moved(one.note, taken):
             return False
-        if taken.stat().st_mtime <= one.used and (one.file is None or _unlinked(one.file)):
+        is_as_it_was = one.note is None or taken.stat().st_mtime <= one.used
+        if is_as_it_was and _file_taken(one, work / "file"):
             return True
-        os.replace(taken, one.note)
+        if one.note is not None and not one.note.exists():
+            _moved(taken, one.note)
         return False
 
 
-def _unlinked(file: Path) -> bool:
+def _file_taken(one: Kept, target: Path) -> bool:
+    if one.file is None or not one.file.exists():
+        return True
+    if not _moved(one.file, target):
+        return False
+    if target.stat().st_mtime_ns == one.written:
+        return True
+    _moved(target, one.file)
+    return False
+
+
+def _moved(source: Path, target: Path) -> bool:
     try:
-        file.unlink(missing_ok=True)
+        os.replace(source, target)
     except OSError:
         return False
     return True
@@ -157,19 +168,23 @@ def _of_kind(folder: Path) -> Iterator[Kept]:
             with contextlib.suppress(OSError):
                 stat = orphan.stat()
                 if stat.st_mtime < begun:
-                    yield Kept(folder.name, None, orphan, stat.st_size, stat.st_mtime)
+                    yield Kept(
+                        folder.name, None, orphan, stat.st_size, stat.st_mtime,
+                        written=stat.st_mtime_ns,
+                    )  # fmt: skip
 
 
 def _kept(kind: str, note: Path, files: dict[str, Path]) -> Kept:
     name, cost = _said(note)
     file = files.pop(name, None) if name and name != note.name else None
-    size, used = 0, 0.0
+    size, used, written = 0, 0.0, 0
     with contextlib.suppress(OSError):
         stat = note.stat()
         size, used = stat.st_size, stat.st_mtime
     with contextlib.suppress(OSError):
-        size += file.stat().st_size if file is not None else 0
-    return Kept(kind, note, file, size, used, cost if kind == CLIPS else FREE)
+        if file is not None:
+            size, written = size + file.stat().st_size, file.stat().st_mtime_ns
+    return Kept(kind, note, file, size, used, cost if kind == CLIPS else FREE, written)
 
 
 def _said(note: Path) -> tuple[str | None, Cost]:

@@ -154,6 +154,24 @@ def test_an_artifact_that_is_found_in_the_last_moment_stays(
     assert made.path.exists() and store.find("speech", "aa11") is not None
 
 
+def test_an_artifact_that_is_made_anew_while_the_old_one_goes_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finds no note any more and is done before the old file has gone."""
+    made = kept(store, "aa11", 40)
+    replace, remade = os.replace, list[Path]()
+
+    def made_anew(source: Any, target: Any) -> None:
+        if Path(source) == made.path and not remade:
+            remade.append(kept(store, "aa11", 0, size=77).path)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", made_anew)
+    assert prune(store).removed == ()
+    found = store.find("speech", "aa11")
+    assert found is not None and found.path.stat().st_size == 77
+
+
 def test_a_file_that_a_killed_process_left_without_a_note_goes_too(store: Store) -> None:
     orphan = kept(store, "aa11", 40)
     orphan.path.with_suffix(".json").unlink()
