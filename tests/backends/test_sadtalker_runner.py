@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -301,6 +303,40 @@ def test_scratch_files_of_others_stay(bench: Bench) -> None:
     with pytest.raises(EngineFailure):
         bench.run()
     assert leftovers(bench.root) == ["my_holiday.mp4"]
+
+
+AT_WORK = """
+import sys, threading, time
+from pathlib import Path
+from backends.sadtalker.scratch import swept
+
+with swept(Path(sys.argv[1]), r"[0-9a-f-]{36}[.]mp4", time.time()):
+    (Path(sys.argv[1]) / (f"{'0' * 36}.mp4")).write_bytes(b"half a video")
+    print("at work", flush=True)
+    sys.stdin.read(1)
+"""
+
+
+def test_a_run_of_another_process_keeps_its_scratch_files(bench: Bench) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", AT_WORK, str(bench.root)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == b"at work"
+        behave(bench.root, "noffmpeg")
+        with pytest.raises(EngineFailure):
+            bench.run()
+        assert f"{'0' * 36}.mp4" in leftovers(bench.root)
+    finally:
+        other.kill()
+        other.communicate()
+    # It was killed in the midst of its work: who comes next cleans up after it.
+    with pytest.raises(EngineFailure):
+        bench.run()
+    assert leftovers(bench.root) == []
+    assert list(bench.root.glob(".avatar-run-*")) == []
 
 
 def test_a_folder_that_a_shell_would_trip_over_is_not_worked_in(root: Path, tmp_path: Path) -> None:
