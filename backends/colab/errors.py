@@ -115,6 +115,12 @@ _SECTIONS: dict[Category, str] = {
     Category.BAD_OUTPUT: "wrong-video",
     Category.BACKEND_BUG: "versions-differ",
 }
+# What the common ones of `avatar_core.http_tables` say of an address that nothing answered at.
+_ADDRESSES = (
+    ("refused the connection", "server-not-running", _START),
+    ("does not speak HTTPS", "not-our-server", ""),
+    ("has no valid web address", "wrong-address", _NOTEBOOK),
+)
 # Where to read on about the server's and the engine's own codes, by how they begin.
 _CODES: tuple[tuple[str, str], ...] = (
     ("no_face", "no-face"),
@@ -150,12 +156,11 @@ def linked(failure: AvatarError) -> AvatarError:
     """``failure`` with a next step that says where to read on."""
     if COMMAND in failure.advice:
         return failure
-    section = _SECTIONS[failure.category]
-    if failure.category is Category.CONNECTIVITY and "refused" in failure.message:
-        section, failure.advice = "server-not-running", _START
-    elif failure.category is Category.CONNECTIVITY and "HTTPS" in failure.message:
-        section = "not-our-server"
-    failure.advice = f"{failure.advice} {see(f'colab#{section}')}"
+    section, advice = _SECTIONS[failure.category], failure.advice
+    for words, its_section, better in _ADDRESSES:
+        if failure.status is None and words in failure.message:
+            section, advice = its_section, better or advice
+    failure.advice = f"{advice} {see(f'colab#{section}')}"
     return failure
 
 

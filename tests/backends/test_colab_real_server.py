@@ -116,6 +116,7 @@ def test_https_to_a_server_without_it_is_told_at_once(running: Running) -> None:
         backend_at(address(running.client.url, TOKEN).replace("http://", "https://")).check()
     assert told.value.category is Category.CONNECTIVITY
     assert told.value.advice.startswith("Write http:// instead of https://")
+    assert told.value.advice.endswith("avatar docs colab#not-our-server")
 
 
 def test_an_address_with_a_path_too_many_is_told_to_lose_it(running: Running) -> None:
@@ -132,6 +133,14 @@ def test_where_nothing_listens_the_advice_is_to_start_the_server() -> None:
     assert told.value.category is Category.CONNECTIVITY
     assert told.value.advice.startswith("Start the server there (cell 5 of the notebook")
     assert told.value.advice.endswith("avatar docs colab#server-not-running")
+
+
+def test_an_address_that_cannot_be_one_is_told_with_where_to_copy_the_right_one() -> None:
+    with pytest.raises(AvatarError) as told:
+        backend_at("https://a..b.example").check()
+    assert "has no valid web address" in told.value.message
+    assert told.value.advice.startswith("Run the server's cell again and copy")
+    assert told.value.advice.endswith("avatar docs colab#wrong-address")
 
 
 def test_a_crash_of_the_enhancer_is_stepped_down_from(running: Running, tmp_path: Path) -> None:
