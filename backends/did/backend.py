@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,6 +41,7 @@ from backends.did.media import (
     portrait_to_send,
     without_tail,
 )
+from backends.did.refusals import Refusals
 from backends.did.uploads import Upload, Uploads
 
 _CHECK_SECONDS = 4.0
@@ -75,8 +76,7 @@ class DidBackend(AvatarBackend):
         super().__init__(options)
         self._api = DidApi(_settled(self.options), clock)
         self._uploads = Uploads(self._api)
-        self._lock = threading.Lock()
-        self._not_in_plan: dict[DidOptions, AvatarError] = {}
+        self._refusals = Refusals()
         self._lost = LostOrders(self._api)
 
     def check(self) -> Health:
@@ -103,9 +103,17 @@ class DidBackend(AvatarBackend):
         options = _settled(request.options)
         job.progress(0.0, "looking at the portrait")
         warnings: tuple[str, ...] = ()
-        if job.remote_id is None:
-            warnings = self._order(request, options, job)
-        talk = self._finished(job, options)
+        is_new = job.remote_id is None
+        try:
+            if is_new:
+                warnings = self._order(request, options, job)
+            talk = self._finished(job, options, is_new=is_new)
+        except AvatarError as failure:
+            if request.portrait is not None:
+                with suppress(AvatarError):
+                    picture = content_of(request.portrait, "picture")
+                    self._refusals.learn(failure, options, picture)
+            raise
         job.progress(0.9, "fetching the clip")
         path = self._fetched(talk, job, options)
         job.progress(1.0, "fetched")
@@ -129,7 +137,7 @@ class DidBackend(AvatarBackend):
 
     def _order(self, request: AvatarRequest, options: DidOptions, job: Job) -> tuple[str, ...]:
         """Send what the talk is made of, and order it; returns sentences for the user."""
-        self._require_in_plan(options)
+        self._refusals.require_plan(options)
         uploads, were_there = self._sent(request, job)
         reference = job.order()
         for is_last in (not were_there, True):
@@ -137,7 +145,6 @@ class DidBackend(AvatarBackend):
                 talk_id = self._created(request, options, uploads, reference, job)
                 break
             except AvatarError as failure:
-                self._learn_of_plan(options, failure)
                 if not errors.may_be_stale(failure):
                     raise
                 if is_last:
@@ -150,18 +157,6 @@ class DidBackend(AvatarBackend):
         job.remote_id = talk_id
         return tuple(upload.warning for upload in uploads if upload.warning)
 
-    def _require_in_plan(self, options: DidOptions) -> None:
-        with self._lock:
-            refused = self._not_in_plan.get(options)
-        if refused is not None:
-            raise errors.told_again(refused)
-
-    def _learn_of_plan(self, options: DidOptions, failure: AvatarError) -> None:
-        """What the plan lacks it lacks for every scene with these options: none asks again."""
-        if errors.is_kind(failure, "PermissionError"):
-            with self._lock:
-                self._not_in_plan.setdefault(options, failure)
-
     def _sent(self, request: AvatarRequest, job: Job) -> tuple[tuple[Upload, Upload], bool]:
         """The portrait and the narration, and whether one of them had been sent before."""
         portrait = request.portrait
@@ -173,6 +168,7 @@ class DidBackend(AvatarBackend):
             )
         sound = content_of(request.audio, "sound")
         picture = content_of(portrait, "picture")
+        self._refusals.require_portrait(picture)
         # Prepared before anything is sent: no face leaves for a narration that is none.
         voice = narration_to_send(request.audio, sound, job.work_dir, job.cancel)
         job.progress(0.05, "sending the portrait")
@@ -203,11 +199,11 @@ class DidBackend(AvatarBackend):
                 raise
             return found
 
-    def _finished(self, job: Job, options: DidOptions) -> Talk:
+    def _finished(self, job: Job, options: DidOptions, *, is_new: bool) -> Talk:
         """Wait for the job's talk; raises `AvatarError` where it comes to nothing."""
         pause = options.poll_seconds
         while True:
-            talk = self._looked_at(job, pause)
+            talk = self._looked_at(job, pause, is_new=is_new)
             if talk.status not in RUNNING:
                 self._uploads.release(job.remote_id or "")
             if talk.status == DONE:
@@ -222,8 +218,9 @@ class DidBackend(AvatarBackend):
             job.wait(pause)
             pause = min(pause * _SLOWER, options.poll_seconds * _SLOWEST)
 
-    def _looked_at(self, job: Job, pause: float) -> Talk:
-        """The job's talk as it is now. A paid one is not given up for one bad answer."""
+    def _looked_at(self, job: Job, pause: float, *, is_new: bool = False) -> Talk:
+        """The job's talk as it is now. A paid one is not given up for one bad answer, nor because
+        the service does not know yet what it has just made (``is_new``)."""
         remote_id = job.remote_id or ""
         for blip in range(errors.BLIPS + 1):
             try:
@@ -236,6 +233,8 @@ class DidBackend(AvatarBackend):
                 if blip == errors.BLIPS or too_long or failure.category not in errors.PASSING:
                     raise
                 job.wait(wait)
+        if found is None and is_new:
+            return Talk(remote_id, RUNNING[0])
         if found is None:
             self._uploads.release(remote_id)
             job.remote_id = None

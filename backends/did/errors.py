@@ -146,6 +146,9 @@ HINTS: tuple[Hint, ...] = (
         for name, kind in KINDS.items()
     ),
 )
+_OF_THE_PORTRAIT = (
+    "FaceError", "InvalidFaceError", "ImageModerationError", "CelebrityRecognizedError",
+)  # fmt: skip
 # Of an upload that is no longer there, the service says one of these.
 _STALE = re.compile(r"BadRequestError|NotFoundError|SourceError|invalid \w+ url", re.IGNORECASE)
 # As they are, and as they look in an address.
@@ -162,6 +165,11 @@ def impersonal(text: str) -> str:
 def is_kind(failure: AvatarError, kind: str) -> bool:
     """Whether the service called its refusal ``kind``."""
     return kind in failure.message
+
+
+def blames_portrait(failure: AvatarError) -> bool:
+    """Whether the picture itself was refused, by whoever looked at it."""
+    return any(is_kind(failure, kind) for kind in _OF_THE_PORTRAIT)
 
 
 def told_again(failure: AvatarError) -> AvatarError:

@@ -106,7 +106,7 @@ def narration_to_send(path: Path, content: str, work_dir: Path, cancel: CancelTo
     if info.seconds > MOST_SECONDS:
         raise AvatarError(
             Category.UNSUPPORTED,
-            f"The narration lasts {info.seconds:.0f} s; D-ID takes {MOST_SECONDS:.0f} s.",
+            f"The narration lasts {info.seconds:.1f} s; D-ID takes {MOST_SECONDS:.0f} s.",
             advice="Split the scene, or choose another backend for it.",
         )
     name = f"narration-{content[:12]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from avatar_core.backend import AvatarRequest
+from avatar_core.backend import AvatarRequest, Size
 from avatar_core.cancel import CancelToken
 from avatar_core.clip_check import validate_clip
 from avatar_core.errors import AvatarError, Cancelled, Category
@@ -277,6 +277,59 @@ def test_a_pause_beyond_the_deadline_is_not_waited_for(service: DidService, stag
 def test_a_talk_that_is_gone_is_dead_and_was_paid(service: DidService, stage: Stage) -> None:
     failure = stage.failure(stage.request(), stage.job(remote_id="tlk_gone"))
     assert (failure.category, failure.billed, stage.told[-1]) == (Category.SERVER, True, "dead")
+
+
+def test_a_talk_that_was_just_ordered_and_is_not_known_yet_is_waited_for(
+    service: DidService, stage: Stage
+) -> None:
+    service.fail("GET /talks/{id}", times=5, status=404)
+    clip = stage.backend.generate(stage.request(), stage.job())
+    assert "dead" not in stage.told and clip.cost.amount == 1
+    service.fail("GET /talks/{id}", times=None, status=404)
+    failure = stage.failure(stage.request(2.0), stage.job(seconds=200))
+    assert (failure.category, "dead" in stage.told) == (Category.TIMEOUT, False)
+    assert service.ledger.paid == [1, 1]
+
+
+PORTRAITS: dict[str, Callable[[DidService], None]] = {
+    "found in the talk": lambda service: service.end_talks("error", "FaceError"),
+    "found in the order": lambda service: service.fail(
+        "POST /talks", status=451, kind="CelebrityRecognizedError"
+    ),
+    "found in the picture": lambda service: service.fail(
+        "POST /images", status=451, kind="ImageModerationError"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_a_portrait_that_cannot_be_used_is_paid_for_at_most_once(
+    name: str, service: DidService, stage: Stage
+) -> None:
+    PORTRAITS[name](service)
+    first, *others = _scenes(stage, 3)
+    told = [stage.failure(first, stage.job())]
+    asked = len(service.ledger.requests)
+    told += [stage.failure(other, stage.job(f"av-0-{n}")) for n, other in enumerate(others)]
+    assert len(service.ledger.requests) == asked
+    assert {(one.category, one.message) for one in told} == {
+        (Category.INVALID_INPUT, told[0].message)
+    }
+    assert [one.billed for one in told] == ["talk" in name, False, False]
+    # Another portrait is another matter.
+    other = stage.request(1.5)
+    assert other.portrait is not None
+    media.portrait(other.portrait, Size(200, 240))
+    assert stage.backend.generate(other, stage.job("av-1-0")).backend == "did"
+
+
+def test_the_words_of_one_scene_say_nothing_of_the_portrait(
+    service: DidService, stage: Stage
+) -> None:
+    service.end_talks("rejected", "AudioModerationError", "no")
+    first, second = _scenes(stage, 2)
+    stage.failure(first, stage.job("av-0-1"))
+    assert stage.backend.generate(second, stage.job("av-0-2")).backend == "did"
 
 
 @pytest.mark.parametrize(
