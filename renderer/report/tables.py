@@ -18,7 +18,7 @@ _NAMES = {Ending.SKIPPED: "left out", Ending.CACHED: "from earlier"}
 
 def what_fell_back(reasons: Sequence[Reason]) -> Markup:
     """Every reason why another backend or voice had to make a scene, with the next step."""
-    told = [_reason(reason, reason.fell) for reason in reasons if reason.fell]
+    told = [_reason(reason, reason.fell, _advice(reason)) for reason in reasons if reason.fell]
     good = tag("p", "Nothing fell back: every scene was made by who was asked first.",
                class_="good")  # fmt: skip
     return tag(
@@ -29,7 +29,8 @@ def what_fell_back(reasons: Sequence[Reason]) -> Markup:
 
 
 def overcome(reasons: Sequence[Reason]) -> Markup | None:
-    """Trouble after which the same backend or voice delivered all the same."""
+    """Trouble after which the same backend or voice delivered all the same: nothing is to be done,
+    so nothing is advised."""
     told = [_reason(reason, reason.overcome) for reason in reasons if reason.overcome]
     if not told:
         return None
@@ -55,13 +56,13 @@ def totals_table(totals: Iterable[Total]) -> Markup | None:
     return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Who did what")
 
 
-def _reason(reason: Reason, rows: Iterable[Row]) -> Markup:
+def _reason(reason: Reason, rows: Iterable[Row], advice: str | None = None) -> Markup:
     kind = (reason.category or "left out").replace("_", " ")
     return tag(
         "li",
         tag("h3", tag("bdi", reason.name), f": {kind} ", tag("span", reason.kind, class_="soft")),
         [tag("p", tag("bdi", _sentence(text))) for text in _some(list(reason.messages))],
-        tag("p", tag("bdi", _advice(reason)), class_="advice"),
+        tag("p", tag("bdi", advice), class_="advice") if advice else None,
         tag("p", "In ", _links(list(rows)), class_="soft"),
         class_="reason",
     )

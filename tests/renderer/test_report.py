@@ -261,10 +261,13 @@ def test_a_reason_brings_its_next_step_and_a_passing_one_says_to_render_again() 
 
 
 def test_what_was_overcome_is_no_fallback() -> None:
-    trail = (entry("did", Category.SERVER, "It broke.", attempt=1), entry("did", attempt=2))
-    root = read_page(page_of(asked(trail=trail)))
+    failed = entry("did", Category.SERVER, "It broke.", attempt=1, advice="Render again later.")
+    root = read_page(page_of(asked(trail=(failed, entry("did", attempt=2)))))
     assert "Nothing fell back" in root.text
-    assert [reason.one("h3").text for reason in root.one("section", "overcome").all("li", "reason")]
+    told = root.one("section", "overcome")
+    assert [reason.one("h3").text for reason in told.all("li", "reason")]
+    # There is nothing left to do.
+    assert told.all("p", "advice") == []
 
 
 def test_a_voice_that_fell_back_is_no_fault_of_the_presenter() -> None:
