@@ -344,6 +344,25 @@ def test_a_server_with_a_full_disk_starts_all_the_same(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("jump", [-90_000.0, 90_000.0])
+def test_a_clock_that_is_set_meanwhile_deletes_no_video_and_keeps_none_for_ever(
+    desk: Desk, jump: float
+) -> None:
+    job = desk.submit()[0].id
+    desk.take()
+    desk.finish(job)
+    desk.clock.off = jump
+    desk.table.sweep()
+    assert desk.shelf.video(job).exists()
+    desk.clock.advance(LIMITS.keep_seconds)
+    desk.table.sweep()
+    assert not desk.shelf.video(job).exists()
+    desk.clock.advance(LIMITS.forget_seconds - LIMITS.keep_seconds)
+    desk.table.sweep()
+    with pytest.raises(Refusal):
+        desk.table.get(job)
+
+
+@pytest.mark.parametrize("jump", [-90_000.0, 90_000.0])
 def test_a_clock_that_is_set_meanwhile_spoils_no_estimate(desk: Desk, jump: float) -> None:
     job = desk.submit()[0].id
     desk.take()

@@ -78,6 +78,8 @@ class JobTable:
         self._keys: dict[str, str] = {}
         self._queue: deque[str] = deque()
         self._cancel: dict[str, threading.Event] = {}
+        # When jobs ended on a clock that nobody sets; known of those that ended here.
+        self._ended: dict[str, float] = {}
         self._closing = False
         self._usual = _USUAL_SECONDS
         with self._changed:
@@ -236,7 +238,8 @@ class JobTable:
             ended = [r for r in self._jobs.values() if r.ended and r.id not in self._cancel]
             ended.sort(key=lambda record: record.finished_at or 0.0, reverse=True)
             for place, record in enumerate(ended):
-                age = now - (record.finished_at or 0.0)
+                seen = self._ended.get(record.id)
+                age = now - (record.finished_at or 0.0) if seen is None else self._clock() - seen
                 if age >= limits.forget_seconds or place >= limits.keep_jobs:
                     self._forget(record)
                 elif age >= limits.keep_seconds:
@@ -303,6 +306,7 @@ class JobTable:
         idle = record.id not in self._cancel
         free = functools.partial(self._shelf.tidy, record) if idle else None
         ended = self._settle(record, free, finished_at=self._clock.wall(), **fields)
+        self._ended[record.id] = self._clock()
         if idle:
             self._shelf.tidy(ended)
         return ended
@@ -332,6 +336,7 @@ class JobTable:
 
     def _forget(self, record: JobRecord) -> None:
         del self._jobs[record.id]
+        self._ended.pop(record.id, None)
         if record.key is not None and self._keys.get(record.key) == record.id:
             del self._keys[record.key]
         self._shelf.remove(record.id)
