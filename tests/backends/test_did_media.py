@@ -162,7 +162,7 @@ def test_more_than_ten_minutes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AvatarError) as caught:
         spoken(path, tmp_path)
     assert caught.value.category is Category.UNSUPPORTED
-    assert "601 s" in caught.value.message
+    assert "601.0 s" in caught.value.message
 
 
 @pytest.mark.parametrize("content", [b"", b"no sound", b"RIFF\x00\x00\x00\x00WAVEfmt "])
