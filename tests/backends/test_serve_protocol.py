@@ -343,11 +343,11 @@ def test_a_fault_in_an_engine_ends_its_job_and_nothing_else(client: Client) -> N
 
 
 def test_what_is_not_installed_is_told_before_and_after_an_order(tmp_path: Path) -> None:
-    painter = Painter(tmp_path, lacks=(f"the brush is missing in {tmp_path / 'brushes'}",))
+    painter = Painter(tmp_path, lacks=(f"the brush is missing in {tmp_path / 'brushes'}.",))
     with serving(tmp_path, painter) as running:
         told = running.client("GET", "/health").json()
         assert (told["ready"], told["weights"]["present"]) == (False, False)
-        assert "the brush is missing in <engine>/brushes" in told["problem"]
+        assert told["problem"].endswith(": the brush is missing in <engine>/brushes.")
         refused = running.client.submit()
         assert (refused.status_code, code(refused)) == (503, "engine_not_ready")
 

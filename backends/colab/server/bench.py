@@ -148,7 +148,9 @@ class Bench:
 
 
 def _told(missing: tuple[str, ...]) -> str:
-    return f"The engine is not completely installed: {'; '.join(missing)}."
+    # Each is a sentence of its own where an engine told it.
+    told = "; ".join(one.removesuffix(".") for one in missing)
+    return f"The engine is not completely installed: {told}."
 
 
 def _defaults(engine: Engine) -> BaseModel | None:
