@@ -120,6 +120,7 @@ _ADDRESSES = (
     ("refused the connection", "server-not-running", _START),
     ("does not speak HTTPS", "not-our-server", ""),
     ("has no valid web address", "wrong-address", _NOTEBOOK),
+    ("(0.0.0.0", "wrong-address", "Put the name or number of the server's machine there."),
 )
 # Where to read on about the server's and the engine's own codes, by how they begin.
 _CODES: tuple[tuple[str, str], ...] = (

@@ -16,7 +16,7 @@ import pytest
 from avatar_core.errors import EnvironmentFault, InputError
 from avatar_core.testing import VirtualClock
 from backends.colab.config import ColabOptions
-from backends.colab.server.serving import ServeOptions
+from backends.colab.server.serving import ServeOptions, Serving, _greeting
 from backends.colab.setup.download import Fetcher
 from backends.colab.setup.hosting import Hosting, provide_cloudflared, require_ngrok_token
 from backends.colab.setup.notebook import Notebook
@@ -69,6 +69,21 @@ def test_another_object_for_the_same_folder_knows_the_server_that_runs(
         other.stop()
     hosting.report()
     assert said[-1] == "The server is not running. Run cell 5."
+
+
+def test_a_server_for_the_network_says_what_to_write_in_place_of_its_address(
+    tmp_path: Path,
+) -> None:
+    root, everywhere = install(tmp_path / "SadTalker"), "0.0.0.0"  # noqa: S104
+    options = ServeOptions(root=root, python=Path(sys.executable), folder=tmp_path / "jobs",
+                           host=everywhere, port=0, without_gpu=True)  # fmt: skip
+    serving = Serving(options, print)
+    try:
+        serving.start()
+        told = "\n".join(_greeting(serving, options))
+    finally:
+        serving.stop()
+    assert "write this one's name or number in place of 0.0.0.0" in told
 
 
 def test_ngrok_without_a_token_is_told_with_the_way_to_one(monkeypatch: pytest.MonkeyPatch) -> None:

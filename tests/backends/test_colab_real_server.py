@@ -135,6 +135,12 @@ def test_where_nothing_listens_the_advice_is_to_start_the_server() -> None:
     assert told.value.advice.endswith("avatar docs colab#server-not-running")
 
 
+def test_the_address_that_a_server_listens_on_is_told_to_be_no_machine_s() -> None:
+    with pytest.raises(AvatarError) as told:
+        backend_at(address("http://0.0.0.0:9")).check()
+    assert told.value.advice.startswith("Put the name or number of the server's machine there.")
+
+
 def test_an_address_that_cannot_be_one_is_told_with_where_to_copy_the_right_one() -> None:
     with pytest.raises(AvatarError) as told:
         backend_at("https://a..b.example").check()

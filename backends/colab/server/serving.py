@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -254,7 +255,17 @@ def _greeting(serving: Serving, options: ServeOptions) -> Iterator[str]:
             f"{see('serve#security-of-a-public-tunnel')}"
         )
     yield "Copy this line to where you render. It holds the token: do not publish it."
+    if options.tunnel == "none" and _is_everywhere(options.host):
+        yield f"On another machine, write this one's name or number in place of {options.host}."
     yield "Ctrl-C stops the server."
+
+
+def _is_everywhere(host: str) -> bool:
+    """Whether it is listened on, and reached by nobody under this name."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager
