@@ -12,6 +12,8 @@ from textwrap import dedent
 
 import pytest
 
+from support_processes import Process
+
 CONTROLS = "\x1b\r\x08\x07"
 
 
@@ -26,16 +28,36 @@ def avatar(
     *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m renderer`` in ``cwd`` and wait for its end."""
+    variables = environment(cwd, env)
+    if sys.platform == "linux" and not _starts_otherwise(env or {}):
+        process = Process(_main, arguments, variables, cwd)
+        try:
+            printed, said = process.communicate(timeout)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(arguments, process.wait(), printed, said)
     return subprocess.run(
         [sys.executable, "-m", "renderer", *arguments],
         cwd=cwd,
-        env=environment(cwd, env),
+        env=variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         timeout=timeout,
         check=False,
     )
+
+
+def _starts_otherwise(env: Mapping[str, str]) -> bool:
+    """Whether Python itself would look at one of these when it starts."""
+    told = ("PYTHON", "LC_", "LANG")
+    return any(name.startswith(told) and name != "PYTHONPATH" for name in env)
+
+
+def _main(arguments: list[str]) -> None:
+    from renderer.cli import main
+
+    sys.exit(main(arguments))
 
 
 @dataclass(frozen=True)

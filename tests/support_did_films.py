@@ -14,7 +14,8 @@ from renderer.result import RenderResult
 from renderer.script.models import VideoScript
 from support_did_service import DidService
 from support_films import film_of_tones
-from support_paid_driver import Process, start
+from support_paid_driver import start
+from support_processes import Process
 
 # Nothing here is worth waiting for; how long real waits are is tested in virtual time.
 # A busy machine may leave a check unanswered for a while.

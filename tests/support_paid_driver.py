@@ -8,26 +8,18 @@ done before it, and nothing of the program is patched.
 from __future__ import annotations
 
 import argparse
-import functools
-import importlib
-import multiprocessing
 import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
-from multiprocessing.context import BaseContext
 from pathlib import Path
-from subprocess import TimeoutExpired
 from typing import Any
 
 from support_paid_service import Account
+from support_processes import Process
 
 _HERE = Path(__file__).parent
-# What every render imports: most of what a process costs that renders little.
-_COMMON = ("renderer.renderer", "avatar_core.http_wire", "backends.static.backend",
-           "support_paid_backend")  # fmt: skip
 
 
 class Killer:
@@ -56,7 +48,7 @@ class Watcher:
             os.write(self._log, f"{path.parts[-3]}/{path.name}\n".encode())
 
 
-def render(arguments: Sequence[str]) -> None:
+def render(arguments: list[str]) -> None:
     """SCRIPT TARGET [--kill MOMENT ...] [--watch FILE]"""
     parser = argparse.ArgumentParser()
     parser.add_argument("script", type=Path)
@@ -97,64 +89,6 @@ def be_a_user(account: Account, folder: Path) -> dict[str, str]:
     return {**plain, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-class Process:
-    """A render under way, to be used as `subprocess.Popen` is."""
-
-    def __init__(self, arguments: Sequence[str], env: dict[str, str], cwd: Path) -> None:
-        self._printed = tempfile.NamedTemporaryFile()  # noqa: SIM115 (it outlives this call)
-        self._said = tempfile.NamedTemporaryFile()  # noqa: SIM115
-        names = self._printed.name, self._said.name
-        self._process = _nursery().Process(  # type: ignore[attr-defined]
-            target=_live, args=(list(arguments), env, str(cwd), names), daemon=True
-        )
-        self._process.start()
-        self.pid: int = self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        code: int | None = self._process.exitcode
-        return code
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self.returncode is None:
-            raise TimeoutExpired("render", timeout or 0.0)
-        return self.returncode
-
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Wait for its end; what it printed and said, for everyone who asks."""
-        self.wait(timeout)
-        texts = (
-            Path(file.name).read_text(encoding="utf-8") for file in (self._printed, self._said)
-        )
-        printed, said = texts
-        return printed, said
-
-
-@functools.cache
-def _nursery() -> BaseContext:
-    """A process that has imported the program and is forked for each render: a new process in all
-    but what starting Python costs, a second of a busy core."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_COMMON))
-    return context
-
-
-def _live(arguments: list[str], env: dict[str, str], cwd: str, names: tuple[str, str]) -> None:
-    for number, name in zip((1, 2), names, strict=True):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND), number)
-    sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8", closefd=False) for n in (1, 2))
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    sys.path[:0] = env.get("PYTHONPATH", "").split(os.pathsep)
-    importlib.invalidate_caches()
-    render(arguments)
-
-
 def start(script: Path, target: Path, *options: str, env: dict[str, str], cwd: Path) -> Process:
     """Begin a render as its user would, in a new process."""
-    return Process([str(script), str(target), *options], env, cwd)
+    return Process(render, [str(script), str(target), *options], env, cwd)

@@ -13,8 +13,8 @@ import pytest
 from support_did_behaviour import NEVER
 from support_did_films import be_a_user, by_did, film, render_did, rendering
 from support_did_service import DidService
-from support_paid_driver import Process
 from support_paid_films import frames_of, half_written, journal
+from support_processes import Process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 

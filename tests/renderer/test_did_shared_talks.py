@@ -18,8 +18,8 @@ from support_did_behaviour import NEVER
 from support_did_films import be_a_user, by_did, film, render_did, rendering
 from support_did_service import DidService
 from support_films import write_tone
-from support_paid_driver import Process
 from support_paid_films import frames_of, half_written, journal
+from support_processes import Process
 
 CREDIT = Cost("0.20")  # type: ignore[arg-type]
 SHARED: dict[str, Any] = {"backends.did.batch_short_scenes": True}

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from support_films import film_of_tones
-from support_paid_driver import Process, be_a_user, start
+from support_paid_driver import be_a_user, start
 from support_paid_films import by_paid, frames_of, half_written, journal, render_paid
 from support_paid_service import Account, Fault, PaidService, running_service
+from support_processes import Process
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix", reason="SIGKILL, and signals that are sent as on POSIX"

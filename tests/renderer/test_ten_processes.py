@@ -15,9 +15,10 @@ import pytest
 from renderer.script.models import VideoScript
 from renderer.store import Store
 from support_films import film_of_tones
-from support_paid_driver import Process, be_a_user, start
+from support_paid_driver import be_a_user, start
 from support_paid_films import frames_of, half_written, journal
 from support_paid_service import Account, PaidService, Payment, running_service
+from support_processes import Process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 
