@@ -19,7 +19,8 @@ _END = re.compile(r"[\r\n]+")
 _CHUNK_BYTES = 65536
 _LONGEST_LINE = 8192
 _SHOWN_CHARACTERS = 1000
-_MOST_WAITING = 256
+# So little that it is read in no time when the child has ended.
+_MOST_WAITING = 16
 
 
 @dataclass(frozen=True, slots=True)
