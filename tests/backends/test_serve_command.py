@@ -127,6 +127,7 @@ def test_the_command_line_opens_a_tunnel_and_opens_it_again(tmp_path: Path) -> N
         assert second.hostname == "second-words.trycloudflare.com"
         assert first.password == second.password == "a-token-of-the-environment"
         assert server.stopped() == 0
+    assert any("at another address: copy the new line" in line for line in server.said)
     assert not (tmp_path / "served" / "token").exists()
     (last,) = programs.glob("start-1")
     assert not Path(f"/proc/{last.read_text()}").exists()

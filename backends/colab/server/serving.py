@@ -156,6 +156,7 @@ class Serving:
             return
         if address != self.address:
             self.address = address
+            self._tell("The tunnel is open again at another address: copy the new line.")
             announce(address)
         else:
             self._tell("The tunnel is open again, at the same address.")
