@@ -59,6 +59,14 @@ def lacking_weights(engine: Engine, root: Path, options: BaseModel | None) -> li
     return [lack for weight in wanted if (lack := _lacking(weight, root)) is not None]
 
 
+def located(python: str) -> str:
+    """``python`` as it is found from any folder; the engine's is another than ours. Links stay, as
+    an environment is known by the one to its interpreter."""
+    told = str(Path(python).expanduser()) if python.startswith("~") else python
+    found = shutil.which(told)
+    return str(Path(found).absolute()) if found is not None else told
+
+
 def lacking_python(python: str) -> list[Lack]:
     if shutil.which(python) is None:
         return [Lack("not_installed", f"Its Python {python} is not a program.")]

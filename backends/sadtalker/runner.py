@@ -35,6 +35,7 @@ from backends.sadtalker.installed import (
     lacking_modules,
     lacking_python,
     lacking_weights,
+    located,
 )
 from backends.sadtalker.picture import Kept, prepare_picture
 from backends.sadtalker.process import start
@@ -79,7 +80,7 @@ class EngineRunner:
     ) -> None:
         self.engine = engine
         self.root = root.absolute()
-        self._python = python or sys.executable
+        self._python = located(python or sys.executable)
         self._limits = limits or RunLimits()
         self._clock = clock or SystemClock()
         self._environment = {**engine.environment, **(environment or {})}

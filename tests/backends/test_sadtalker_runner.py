@@ -23,6 +23,7 @@ from backends.sadtalker.engine import EngineFailure, EngineNews, EngineResult, E
 from backends.sadtalker.environment import clean_environment
 from backends.sadtalker.options import SadTalkerOptions
 from backends.sadtalker.runner import EngineRunner, RunLimits
+from support_house import ROOT
 from support_media import noise, write_wav
 from support_sadtalker import SADTALKER, argument, behave, calls, ended, install, leftovers
 
@@ -107,6 +108,25 @@ def test_it_is_called_as_the_contract_says(bench: Bench) -> None:
     assert call["argv"][yaw + 1 : yaw + 3] == ["-20", "30"]
     assert "--still" in call["argv"] and "--enhancer" not in call["argv"]
     assert call["image"] == [96, 128] and call["seconds"] == 0.4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in for an environment is a link")
+@pytest.mark.parametrize("python", ["env/bin/python", "./env/bin/python", "~/env/bin/python"])
+def test_its_python_may_be_named_from_where_we_are(root: Path, tmp_path: Path, python: str) -> None:
+    """As `avatar serve --python env/bin/python` does; the engine runs in a folder of its own."""
+    (tmp_path / "env/bin").mkdir(parents=True)
+    (tmp_path / "env/bin/python").symlink_to(sys.executable)
+    code = (
+        "import sys, pathlib; from backends.sadtalker.runner import EngineRunner;"
+        "from backends.sadtalker.sadtalker import SADTALKER;"
+        "print(EngineRunner(SADTALKER, pathlib.Path('SadTalker'), sys.argv[1]).missing())"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, python], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "()"
 
 
 def test_it_sees_programs_and_the_gpu_but_no_secret() -> None:
