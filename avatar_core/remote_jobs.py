@@ -16,6 +16,10 @@ from avatar_core.turns import PassedOver
 
 log = logging.getLogger(__name__)
 
+SPOILT_ADVICE = (
+    "Change the scene, or render once with --set budget.reorder_bad=true: both have another clip "
+    "made, and paid."
+)
 FIND_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -69,16 +73,17 @@ def settle_spoilt(order: Order, *, reorder: bool) -> str | None:
     if flaw is None:
         return None
     if not reorder:
-        raise PassedOver(spoilt_reason(flaw))
+        raise spoilt(flaw)
     order.forget()
     return f"What had been paid for was no good ({flaw.rstrip('.')}); another was ordered and paid."
 
 
-def spoilt_reason(flaw: str) -> str:
-    """Why a job is neither fetched nor ordered any more, as the end of a sentence."""
-    return (
-        f"what was paid for it is no good, and was no better when it was fetched again: {flaw} "
-        "(budget.reorder_bad = true has another made and paid; so has a change of the scene)"
+def spoilt(flaw: str, before: str = "") -> PassedOver:
+    """Why a job is neither fetched nor ordered any more; ``before`` begins the sentence."""
+    return PassedOver(
+        f"{before}what was paid for it is no good, and was no better when it was fetched again: "
+        f"{flaw}",
+        advice=SPOILT_ADVICE,
     )
 
 

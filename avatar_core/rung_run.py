@@ -88,7 +88,8 @@ class RungRun:
             attempt = self._prepared()
             return attempt.run(self._request) if self._is_last else self._try(attempt)
         except PassedOver as reason:
-            self._note(None, str(reason), skipped=True, passing=reason.passing)
+            advice, passing = reason.advice, reason.passing
+            self._note(None, str(reason), advice, skipped=True, passing=passing)
         except AvatarError as failure:
             passing = TABLE[failure.category].passing
             self._note(failure.category, failure.message, failure.advice, passing=passing)

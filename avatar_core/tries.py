@@ -11,17 +11,13 @@ from avatar_core.orders import Order
 from avatar_core.payment import Payment
 from avatar_core.policy.state import Policy
 from avatar_core.policy.table import TABLE
-from avatar_core.remote_jobs import FIND_SECONDS, look_up, settle_spoilt, stop
+from avatar_core.remote_jobs import FIND_SECONDS, SPOILT_ADVICE, look_up, settle_spoilt, stop
 from avatar_core.scene_run import SceneRun
 from avatar_core.trail import TrailEntry
 from avatar_core.turns import PassedOver, Turn
 
 # After these nobody knows whether an order that was sent has arrived.
 _UNKNOWN = (Category.TIMEOUT, Category.BACKEND_BUG)
-_ANOTHER = (
-    "Change the scene, or render once with --set budget.reorder_bad=true: both have another clip "
-    "made, and paid."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +279,7 @@ class Tries:
             return
         self._order.spoilt(failure.message)
         if self._order.flaw is not None:
-            failure.advice = _ANOTHER
+            failure.advice = SPOILT_ADVICE
 
     def _stop(self, remote_id: str | None = None) -> None:
         said = stop(self._order, self._backend, self._clock, remote_id)

@@ -16,11 +16,12 @@ from avatar_core.policy.table import TABLE
 
 class PassedOver(Exception):
     """A rung that is not called; its text says why, as the end of a sentence. ``passing`` says
-    that it may be called later in the same run."""
+    that it may be called later in the same run, ``advice`` what to do about it."""
 
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
+    def __init__(self, reason: str, *, passing: bool = False, advice: str | None = None) -> None:
         super().__init__(reason)
         self.passing = passing
+        self.advice = advice
 
 
 class Turn:

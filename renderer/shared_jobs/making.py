@@ -13,7 +13,7 @@ from avatar_core.chain import ClipCache, Rung, TrailEntry
 from avatar_core.errors import AvatarError
 from avatar_core.journal import JobRecord, flaw_of
 from avatar_core.money import in_words
-from avatar_core.remote_jobs import spoilt_reason
+from avatar_core.remote_jobs import spoilt
 from avatar_core.rung_run import RungRun, Tools
 from avatar_core.scene_run import SceneRun
 from avatar_core.turns import PassedOver
@@ -66,7 +66,7 @@ class SharedJobs:
         paid already."""
         held = self._held.get(rung.key(replace(request, options=rung.options)) or "")
         if held is not None:
-            raise PassedOver(str(held), passing=held.passing)
+            raise PassedOver(str(held), passing=held.passing, advice=held.advice)
 
     def make(
         self,
@@ -203,7 +203,7 @@ def _held_back(record: JobRecord | None, others: str) -> PassedOver:
     """Why a scene is not ordered alone."""
     flaw = flaw_of(record) if record is not None else None
     if flaw is not None:
-        return PassedOver(f"it is part of a job with {others}, and {spoilt_reason(flaw)}")
+        return spoilt(flaw, f"it is part of a job with {others}, and ")
     return PassedOver(
         f"it is part of a job with {others} that may come yet and is not paid for twice: render "
         "again to fetch it",
