@@ -273,7 +273,9 @@ class Tries:
     def _note_a_spoilt_clip(self, failure: AvatarError | None) -> None:
         """What is paid for and no good is fetched in one more render, and then no more. An answer
         in its place, such as a gateway's page, says nothing of it."""
-        if failure is None or not _is_done_badly(failure) or failure.status is not None:
+        if failure is None or failure.status is not None:
+            return
+        if not (_is_done_badly(failure) or failure.billed):
             return
         if self._order.remote_id is None or not self._backend.capabilities.costs_money:
             return
@@ -325,6 +327,8 @@ def _what_was_paid(order: Order, failure: AvatarError | None, cost: Cost) -> str
         return "It is paid for all the same." if cost.amount else None
     if order.is_unanswered:
         return "It may have been paid for: the order is looked for when it is asked again."
+    if failure is not None and failure.billed and not _is_done_badly(failure):
+        return "It is paid for all the same, and is not ordered again."
     if _is_done_badly(failure):
         if order.flaw is not None:
             return "It is paid for, and was no better when it was fetched again: it is let be."

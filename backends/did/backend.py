@@ -209,8 +209,12 @@ class DidBackend(AvatarBackend):
             if talk.status == DONE:
                 return talk
             if talk.status in FAILED:
-                job.remote_id = None
-                raise errors.talk_failed(talk.status, talk.kind, talk.description)
+                failure = errors.talk_failed(talk.status, talk.kind, talk.description)
+                # What is wrong with the scene itself is wrong the next time, too: the talk stays
+                # on record, so that it is not ordered again.
+                if failure.category is not Category.INVALID_INPUT:
+                    job.remote_id = None
+                raise failure
             if talk.status not in RUNNING:
                 raise errors.strange_status(talk.status)
             waits = talk.status == RUNNING[0]

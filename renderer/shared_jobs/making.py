@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from avatar_core.backend import FREE, AvatarClip, AvatarRequest, Cost
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import ClipCache, Rung, TrailEntry
-from avatar_core.errors import AvatarError
+from avatar_core.errors import AvatarError, Category
 from avatar_core.journal import JobRecord, flaw_of
 from avatar_core.money import in_words
 from avatar_core.remote_jobs import spoilt
@@ -48,6 +48,7 @@ class SharedJobs:
         self._notes = SharedNotes(store)
         self._by_scene: dict[str, list[_State]] = {}
         self._held: dict[str, PassedOver] = {}
+        self._in_vain: dict[str, PassedOver] = {}
 
     def form(self, parts: Iterable[Part]) -> list[SharedJob]:
         """Decide which scenes share a job; what they do not share is left to them."""
@@ -64,7 +65,8 @@ class SharedJobs:
     def refuse(self, rung: Rung, request: AvatarRequest) -> None:
         """Raise `PassedOver` for a scene that must not be ordered alone: what it shares may be
         paid already."""
-        held = self._held.get(rung.key(replace(request, options=rung.options)) or "")
+        key = rung.key(replace(request, options=rung.options)) or ""
+        held = self._held.get(key) or self._in_vain.get(key)
         if held is not None:
             raise PassedOver(str(held), passing=held.passing, advice=held.advice)
 
@@ -134,8 +136,23 @@ class SharedJobs:
                 is_new = not (run.trail[-1].resumed or run.trail[-1].cached)
                 self._cut(job, job.wanted if is_new else job.parts, clip, held, cancel)
                 state.cost, state.over = clip.cost, True
+            else:
+                self._settle(job, run.trail[-1])
             self._hold(job, clip)
         return tuple(run.trail)
+
+    def _settle(self, job: SharedJob, last: TrailEntry) -> None:
+        """What one scene is to blame for is found out scene by scene; else nobody pays again for
+        what was paid in vain in this render."""
+        journal, key = self._tools.policy.journal, job.key or ""
+        if last.category is Category.INVALID_INPUT:
+            journal.forget(key)
+        elif last.cost.amount and journal.find(key) is None:
+            for part in job.parts:
+                others = job.others(part.scene)
+                self._in_vain[part.key or ""] = PassedOver(
+                    f"it was paid for as part of a job with {others} and did not come"
+                )
 
     def _is_settled(self, job: SharedJob) -> bool:
         """Whether another process has done something about its scenes meanwhile: what they lack

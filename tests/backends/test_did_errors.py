@@ -142,7 +142,7 @@ ENDED: dict[str, tuple[str, Any, Category, str]] = {
 
 
 @pytest.mark.parametrize("case", ENDED)
-def test_a_talk_that_failed_is_dead_and_counts_as_paid(
+def test_a_talk_that_failed_counts_as_paid_and_is_dead_unless_the_scene_is_to_blame(
     case: str, server: ScriptedServer, stage: Stage
 ) -> None:
     status, error, category, said = ENDED[case]
@@ -150,7 +150,7 @@ def test_a_talk_that_failed_is_dead_and_counts_as_paid(
     failure = stage.failure(stage.request(), stage.job())
     assert (failure.category, failure.billed) == (category, True)
     assert said in failure.message
-    assert stage.told[-1] == "dead"
+    assert (stage.told[-1] == "dead") == (category is not Category.INVALID_INPUT)
 
 
 @pytest.mark.parametrize("status", ["processing", "DONE", "failed"])

@@ -247,7 +247,25 @@ def test_a_talk_that_comes_to_nothing_is_paid_and_not_ordered_again(
     assert (by_did(outcome), service.ledger.paid) == (False, [1])
     assert [entry.category for entry in did(outcome)] == [category]
     assert kind in did(outcome)[0].message
-    assert (outcome.costs, studio.open_jobs) == ((CREDIT,), {})
+    assert outcome.costs == (CREDIT,)
+    assert "paid for all the same" in did(outcome)[0].message
+    assert bool(studio.open_jobs) == (category is C.INVALID_INPUT)
+
+
+@pytest.mark.parametrize("end", ["error", "rejected"])
+def test_what_is_wrong_with_a_scene_is_paid_once_in_any_number_of_renders(
+    end: Literal["error", "rejected"], service: DidService, studio: Studio
+) -> None:
+    service.end_talks(end, "SourceError", "not like this")
+    outcomes = [studio.scene() for _ in range(4)]
+    assert (service.ledger.count("POST /talks"), service.ledger.paid) == (1, [1])
+    assert spent(*outcomes) == CREDIT and not any(map(by_did, outcomes))
+    assert all("not like this" in did(outcome)[-1].message for outcome in outcomes)
+    assert "budget.reorder_bad" in did(outcomes[-1])[-1].message
+    # Another scene, or the user's word, is another order.
+    assert by_did(studio.scene(seconds=0.7))
+    assert by_did(studio.scene(budget={"reorder_bad": True}))
+    assert (service.ledger.count("POST /talks"), studio.open_jobs) == (3, {})
 
 
 REFUSED = {

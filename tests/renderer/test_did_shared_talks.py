@@ -105,6 +105,27 @@ def test_a_talk_that_is_refused_for_one_scene_does_not_take_the_others_along(
     assert all(scene.trail[0].category is Category.INVALID_INPUT for scene in result.scenes)
 
 
+def test_a_talk_that_was_paid_in_vain_is_not_paid_again_scene_by_scene_in_one_render(
+    service: DidService, tmp_path: Path
+) -> None:
+    service.end_talks("error", "UnknownError", "Internal Server Error")
+    result = shared(service, film(tmp_path, 2), tmp_path)
+    assert (by_did(result), service.ledger.paid) == ([False] * 2, [1])
+    assert all("and did not come" in scene.trail[-2].message for scene in result.scenes)
+    again = shared(service, film(tmp_path, 2), tmp_path)
+    assert (by_did(again), service.ledger.count("POST /talks")) == ([True] * 2, 2)
+    assert untidy(tmp_path) == ([], [])
+
+
+def test_what_one_scene_is_to_blame_for_is_found_out_scene_by_scene(
+    service: DidService, tmp_path: Path
+) -> None:
+    service.end_talks("rejected", "AudioModerationError", "no")
+    result = shared(service, film(tmp_path, 2), tmp_path)
+    assert (by_did(result), service.ledger.count("POST /talks")) == ([True] * 2, 3)
+    assert untidy(tmp_path) == ([], [])
+
+
 def test_without_credits_nobody_asks_again_for_each_scene(
     service: DidService, tmp_path: Path
 ) -> None:
