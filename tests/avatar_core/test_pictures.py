@@ -190,9 +190,9 @@ def test_a_png_of_20000_x_20000_is_refused_with_its_size_and_the_limit(tmp_path:
 
 def test_what_a_huge_png_is_can_be_asked_without_decoding_it(tmp_path: Path) -> None:
     path = write_huge_png(tmp_path / "huge.png", 20_000)
-    before = time.process_time()
+    before = time.thread_time()
     assert probe_picture(path).size == Size(20_000, 20_000)
-    assert time.process_time() - before < 0.2
+    assert time.thread_time() - before < 0.5
 
 
 def test_a_jpeg_over_the_limit_is_decoded_small(tmp_path: Path) -> None:

@@ -303,8 +303,8 @@ def test_many_threads_take_each_step_once(tmp_path: Path) -> None:
 def test_a_thousand_scenes_in_virtual_time_cost_next_to_nothing(tmp_path: Path) -> None:
     clock = VirtualClock()
     backend = ScriptedBackend("b", deliver(30), clock=clock)
-    began = time.process_time()
+    began = time.thread_time()
     for _ in range(1000):
         backend.generate(REQUEST, Job(tmp_path))
     assert clock() == 30_000
-    assert time.process_time() - began < 3
+    assert time.thread_time() - began < 3

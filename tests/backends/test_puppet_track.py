@@ -254,9 +254,9 @@ def test_what_the_engines_say_closes_at_any_speed(
 
 def test_ten_minutes_take_well_under_a_second_and_little_memory() -> None:
     said = say(*[(SOUNDS[n % len(SOUNDS)], 0.08) for n in range(7_500)])
-    started = time.process_time()
+    started = time.thread_time()
     made = track(said, seconds=600, fps=30)
-    assert time.process_time() - started < 1.0
+    assert time.thread_time() - started < 1.0
     assert len(made.values) == 18_000
     tracemalloc.start()
     track(said, seconds=600, fps=30)
