@@ -22,6 +22,7 @@ import platformdirs
 from avatar_core.cancel import CancelToken
 from avatar_core.errors import Cancelled, EnvironmentFault
 from renderer.disk_faults import CHOOSE_ANOTHER, removed, told
+from renderer.whole_file import put_in_place
 
 # Changes when what is stored under a key would be read differently.
 FORMAT = 1
@@ -245,9 +246,9 @@ class Store:
         draft = target.with_name("note.json")
         draft.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         _flush(draft)
-        os.replace(target, final)
+        put_in_place(target, final)
         # The note comes last: without it the file does not count.
-        os.replace(draft, note)
+        put_in_place(draft, note)
         return Artifact(final, json.loads(json.dumps(meta)), fresh=True)
 
 

@@ -54,7 +54,7 @@ def _table(result: RenderResult) -> Table:
     for name in ("Scene", "Presenter", "Voice"):
         table.add_column(name, overflow="fold")
     table.add_column("Seconds", justify="right")
-    table.add_column("State")
+    table.add_column("State", overflow="fold")
     for scene in result.scenes:
         table.add_row(
             printable(scene.id),
