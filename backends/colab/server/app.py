@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 # it reads of a file, 64 KiB and what was left of the last one, against this limit.
 _FIELD_BYTES = 96 << 10
 _FORM_PARTS = 32
-_BUSY_SECONDS = 10
 _CODES = {
     404: "no_such_page",
     405: "method_not_allowed",
