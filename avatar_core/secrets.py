@@ -17,7 +17,9 @@ _SECRET_NAME = re.compile(r"(^|_)(key|token|secret|password|passwd|auth|authoriz
 # Credentials before a host, in an address somewhere in a text or in one without its scheme, or
 # with a slip of the hand in it.
 _USERINFO = re.compile(
-    r"(?:://|https?\s*[:/]\s*/*\s*)([^\s/@]+)\s*@|^([^\s/@:]+:[^\s/@]+)@\S", re.IGNORECASE
+    r"(?:://|https?\s{0,3}[:/]\s{0,3}/{0,3}\s{0,3})([^\s/@]+)\s{0,3}@|"
+    r"^([^\s/@:]+:[^\s/@]+)@\S",
+    re.IGNORECASE,
 )
 _ADDRESS_NAME = re.compile(r"(^|_)url$")
 _ADDRESS = re.compile(r"[./]|localhost|:\d{1,5}$", re.IGNORECASE)

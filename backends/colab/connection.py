@@ -28,8 +28,9 @@ _CALLS = re.compile(r"/(health|generate|engines|v1(/.*)?)/?$")
 # Slips of the hand: http:/host, http//host, https://https://host, a space at a colon or an @.
 _SLIPS = (
     (re.compile(r"[\u200b-\u200d\u2060\ufeff]"), ""),
-    (re.compile(r"\s*@\s*"), "@"),
-    (re.compile(r"\b(https?)(?:\s*:\s*/+|//?)\s*(?=[\w\[])", re.IGNORECASE), r"\1://"),
+    (re.compile(r"\s+"), " "),
+    (re.compile(r" ?@ ?"), "@"),
+    (re.compile(r"\b(https?)(?: ?: ?/+|//?) ?(?=[\w\[])", re.IGNORECASE), r"\1://"),
     (re.compile(r"(?:https?://)+(?=https?://)", re.IGNORECASE), ""),
 )
 _AROUND = " \t\r\n.,;:!?]}\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
