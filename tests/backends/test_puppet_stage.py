@@ -650,6 +650,18 @@ def test_frames_need_no_more_memory_the_more_there_are(stage: Stage) -> None:
     assert len(homes) == 1
 
 
+@pytest.mark.parametrize("count", [1, 19])
+def test_frames_of_a_film_are_those_of_their_poses_one_by_one(stage: Stage, count: int) -> None:
+    """However many mouths are drawn in a row."""
+    rng = np.random.default_rng(count)
+    poses = rng.uniform(0, 1, (count, len(MOUTH))).astype(np.float32)
+    lives = rng.uniform(-0.05, 0.05, (count, len(CHANNELS))).astype(np.float32)
+    film = [bytes(frame) for frame in frames(stage, Part(poses, lives))]
+    assert len(film) == count
+    for frame, mouth, alive in zip(film, poses, lives, strict=True):
+        assert frame == bytes(Player(stage).frame(stage.mouth_patch(mouth), alive))
+
+
 def test_an_odd_size_is_refused(lan: tuple[np.ndarray, Face]) -> None:
     with pytest.raises(ValueError, match="not even"):
         Stage(lan[0][:-1], lan[1])
