@@ -53,7 +53,8 @@ class Presenting:
         self._paces = Paces(store)
         self._policy = Policy(policy_for(film, settings), journal=StoredJournal(store))
         tools = Tools(self._policy, validate_clip, self._clips, self._fence)
-        self._shared = SharedJobs(store, self._clips, tools, on_attempt)
+        name = str(film.source or film.title)
+        self._shared = SharedJobs(store, self._clips, tools, on_attempt, name)
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
         self._outcomes: dict[str, Outcome] = {}

@@ -17,6 +17,7 @@ from avatar_core.chain import ClipCache, Rung
 from avatar_core.errors import AvatarError, EnvironmentFault
 from avatar_core.fitness import shortcoming
 from avatar_core.journal import Journal
+from avatar_core.money import in_words
 from renderer.shared_jobs.notes import Note, NotedPart
 from renderer.store import content_key
 
@@ -83,13 +84,13 @@ class SharedJob:
                     return number, is_changed
         raise ValueError(f"the scene {scene!r} has no part of its own")
 
-    def note(self) -> Note:
+    def note(self, film: str) -> Note:
         """What is kept of it on disk."""
         parts = (
             NotedPart(part.scene, part.request.key, part.start, part.request.duration)
             for part in self.parts
         )
-        return Note(self.key or "", self.rung.name, tuple(parts))
+        return Note(self.key or "", self.rung.name, tuple(parts), film)
 
     def others(self, scene: str) -> str:
         """Who shares the job with ``scene``, in words."""
@@ -153,6 +154,27 @@ def waiting_jobs(
         and not all(clips.find(part.key or "") for part in job.wanted)
         and (journal.find(job.key or "") or clips.find(job.key or ""))
     ]
+
+
+def left_behind(
+    parts: Sequence[Part], clips: ClipCache, journal: Journal, notes: Iterable[Note]
+) -> dict[str, tuple[str, str]]:
+    """By scene, the rung and a sentence about what was ordered for it with others and fits none of
+    them any more; ``notes`` are the film's own."""
+    told: dict[str, tuple[str, str]] = {}
+    for note in notes:
+        record = journal.find(note.key)
+        if record is None or _noted(note, parts) is not None:
+            continue
+        (price,) = in_words(record.cost)
+        said = (
+            f"what was ordered for {note.scenes} as one job, at {price}, fits none of them any "
+            "more, because all of them were changed since"
+        )
+        names = {noted.scene for noted in note.parts}
+        unmade = (p.scene for p in parts if p.scene in names and not clips.find(p.key or ""))
+        told.update((scene, (note.rung, said)) for scene in unmade)
+    return told
 
 
 def _noted(note: Note, parts: Sequence[Part]) -> SharedJob | None:

@@ -17,7 +17,13 @@ from avatar_core.remote_jobs import spoilt
 from avatar_core.rung_run import RungRun, Tools
 from avatar_core.scene_run import SceneRun
 from avatar_core.turns import PassedOver
-from renderer.shared_jobs.forming import Part, SharedJob, shared_jobs, waiting_jobs
+from renderer.shared_jobs.forming import (
+    Part,
+    SharedJob,
+    left_behind,
+    shared_jobs,
+    waiting_jobs,
+)
 from renderer.shared_jobs.media import cut_part, join_sounds
 from renderer.shared_jobs.notes import SharedNotes
 from renderer.store import Store
@@ -40,20 +46,27 @@ class _State:
 class SharedJobs:
     """The shared jobs of one film. Safe to use from several threads."""
 
-    def __init__(self, store: Store, clips: ClipCache, tools: Tools, notify: Notify) -> None:
+    def __init__(
+        self, store: Store, clips: ClipCache, tools: Tools, notify: Notify, film: str
+    ) -> None:
         self._store = store
+        self._film = film
         self._clips = clips
         self._tools = tools
         self._notify = notify
         self._notes = SharedNotes(store)
         self._by_scene: dict[str, list[_State]] = {}
+        self._left: dict[str, tuple[str, str]] = {}
         self._held: dict[str, PassedOver] = {}
         self._in_vain: dict[str, PassedOver] = {}
 
     def form(self, parts: Iterable[Part]) -> list[SharedJob]:
         """Decide which scenes share a job; what they do not share is left to them."""
         parts, journal = list(parts), self._tools.policy.journal
-        jobs = shared_jobs(parts, self._clips, journal, self._notes.all())
+        notes = self._notes.all()
+        own = [note for note in notes if note.film == self._film]
+        self._left = left_behind(parts, self._clips, journal, own)
+        jobs = shared_jobs(parts, self._clips, journal, notes)
         for job in jobs:
             state, keys = _State(job), {part.key for part in job.wanted}
             # A scene that says the same as another is made by the same part.
@@ -84,11 +97,20 @@ class SharedJobs:
         what failed the first time. Of a scene that was changed since, this is the story of what
         was ordered for it before.
         """
-        return tuple(
+        return self._told_of_left(scene, began) + tuple(
             entry
             for state in self._by_scene.get(scene, ())
             for entry in self._make(state, scene, cancel, began, on_progress)
         )
+
+    def _told_of_left(self, scene: str, began: float) -> tuple[TrailEntry, ...]:
+        left = self._left.pop(scene, None)
+        if left is None:
+            return ()
+        (rung, said), now = left, self._tools.policy.clock() - began
+        entry = TrailEntry(rung, None, said, None, started=now, seconds=0.0, skipped=True)
+        self._notify(scene, entry)
+        return (entry,)
 
     def _make(
         self,
@@ -122,7 +144,7 @@ class SharedJobs:
             if self._is_settled(job):
                 state.over = True
                 return ()
-            self._notes.write(job.note())
+            self._notes.write(job.note(self._film))
             held.callback(self._tidy, job)
             work = held.enter_context(self._store.work_dir())
             request = replace(job.request, audio=join_sounds(job, work / "together.wav"))

@@ -28,11 +28,17 @@ class NotedPart:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """``key`` is the rung's for the shared job."""
+    """``key`` is the rung's for the shared job; ``film`` tells films with one cache apart."""
 
     key: str
     rung: str
     parts: tuple[NotedPart, ...]
+    film: str = ""
+
+    @property
+    def scenes(self) -> str:
+        """Their names, in words."""
+        return ", ".join(f'"{part.scene}"' for part in self.parts)
 
 
 class SharedNotes:
@@ -65,7 +71,8 @@ def _read(path: Path) -> Note | None:
             NotedPart(str(p["scene"]), str(p["request"]), float(p["start"]), float(p["seconds"]))
             for p in values["parts"]
         )
-        return Note(str(values["key"]), str(values["rung"]), parts) if parts else None
+        key, rung, film = (str(values[name]) for name in ("key", "rung", "film"))
+        return Note(key, rung, parts, film) if parts else None
     except (OSError, ValueError, KeyError, TypeError):
         # Removed meanwhile, or not ours: then nothing is known of the job.
         return None

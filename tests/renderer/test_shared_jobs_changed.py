@@ -62,10 +62,10 @@ def ordered(folder: Path, backend: Remote, count: int = 3) -> tuple[VideoScript,
     return film, first
 
 
-def change(film: VideoScript, scene: int) -> None:
+def change(film: VideoScript, scene: int, pitch: int = 500) -> None:
     audio = film.scenes[scene].audio
     assert audio is not None
-    write_tone(Path(audio), 0.7, pitch=500)
+    write_tone(Path(audio), 0.7, pitch=pitch + scene)
 
 
 def test_what_still_fits_is_fetched_and_only_what_was_changed_is_ordered_again(
@@ -86,6 +86,21 @@ def test_what_still_fits_is_fetched_and_only_what_was_changed_is_ordered_again(
     film = film_of_tones(tmp_path, 3)
     again = render(tmp_path, backend, film)
     assert (again.degraded, len(backend.orders), paid(again)) == (False, 2, 0)
+
+
+def test_that_nothing_of_an_order_fits_any_more_is_told_with_its_price(tmp_path: Path) -> None:
+    backend = Remote()
+    film, _ = ordered(tmp_path, backend, 2)
+    other = film.model_copy(update={"title": "Another film"})
+    change(film, 0)
+    change(film, 1)
+    said = "as one job, at 0.10 USD, fits none of them any more"
+    assert said not in str(render(tmp_path, backend, other).scenes)
+    change(film, 0, pitch=600)
+    change(film, 1, pitch=700)
+    result = render(tmp_path, backend, film)
+    assert all(said in str(scene.trail) for scene in result.scenes) and not result.degraded
+    assert said not in str(render(tmp_path, backend, film).scenes)
 
 
 @pytest.mark.parametrize("order", [(2, 0, 1), (1, 2)], ids=str)
