@@ -15,7 +15,7 @@ from avatar_core.backend import AvatarBackend
 from avatar_core.backend_options import check_settings
 from avatar_core.cancel import CancelToken
 from avatar_core.chain import TrailEntry
-from avatar_core.errors import Cancelled, InputError
+from avatar_core.errors import Cancelled, InputError, InputErrors, noted
 from avatar_core.events import Event, EventBus
 from avatar_core.nearest import did_you_mean
 from avatar_core.plugins import load_plugins
@@ -138,9 +138,7 @@ class SmartVideoRenderer:
         """Read ``script`` and check everything that can be checked without rendering."""
         film = load_film(script, defaults=self._defaults(), variables=variables)
         with self._pool() as pool:
-            for scene in film.scenes:
-                if scene.presenter is not None:
-                    pool.rungs(scene.presenter.backends, scene.presenter.options)
+            check_options(film, pool)
         return replace(film, warnings=(*idle_settings(self.loaded), *film.warnings))
 
     def plan(
@@ -282,6 +280,27 @@ class SmartVideoRenderer:
         if scenes is not None and not scenes:
             raise InputError("No scene is chosen.", advice="Name at least one scene id.")
         return only_scenes(film, scenes)
+
+
+def check_options(film: Film, pool: BackendPool) -> None:
+    """Refuse what backends do not take, of all scenes at once; raises `InputErrors`."""
+    found: dict[tuple[str | None, str], InputError] = {}
+    for scene in film.scenes:
+        wrong: list[InputError] = []
+        if scene.presenter is not None:
+            options = scene.presenter.options
+            for name in scene.presenter.backends:
+                with noted(wrong):
+                    pool.rung(name, options.get(name))
+            if not wrong:
+                pool.rungs(scene.presenter.backends, options)
+        for mistake in wrong:
+            if mistake.key and mistake.key.startswith("avatar."):
+                mistake.file, mistake.line = film.source, scene.line
+            # What a script says for all its scenes is wrong once.
+            found.setdefault((mistake.key, mistake.message), mistake)
+    if found:
+        raise InputErrors(found.values())
 
 
 def _split_choice(

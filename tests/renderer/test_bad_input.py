@@ -355,3 +355,35 @@ def test_text_beside_a_recording_is_its_caption(here: Here, tmp_path: Path) -> N
     write_film(tmp_path, good_film(audio="a.wav", text="What she says."))
     assert here("render", "film.yaml", "-o", "out.mp4", cwd=tmp_path).returncode == 0
     assert "What she says." in (tmp_path / "out.srt").read_text(encoding="utf-8")
+
+
+OPTIONS = """
+title: Wrong options
+scenes:
+  - id: first
+    text: Hello there.
+    avatar: {backend: puppet, options: {puppet: {lfe: 3, cutout: maybe}}}
+  - id: second
+    text: Hello there.
+    avatar: {backend: puppet, fallback: [colab], options: {puppet: {lfe: 3}, colab: {stepz: 1}}}
+"""
+
+
+def test_options_that_no_backend_takes_are_told_for_all_scenes_at_once_with_their_lines(
+    here: Here, tmp_path: Path
+) -> None:
+    (tmp_path / "film.yaml").write_text(OPTIONS, encoding="utf-8")
+    done = here("check", "film.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    told = done.stderr.splitlines()
+    assert len(told) == 3
+    for start, line in zip(
+        (
+            "film.yaml:4: avatar.options.puppet.lfe: The backend 'puppet' has no such option.",
+            "film.yaml:4: avatar.options.puppet.cutout: It should be true or false.",
+            "film.yaml:7: avatar.options.colab.stepz: The backend 'colab' has no such option.",
+        ),
+        told,
+        strict=True,
+    ):
+        assert line.startswith(start)
