@@ -9,12 +9,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from avatar_core import secrets
 
-# Tests run side by side: how long one example takes says more of the machine than of the code.
-settings.register_profile("avatar-core", deadline=None)
+# Tests run side by side: how long examples take says more of the machine than of the code. And a
+# suite that passed once is to pass again: the same examples each time, and others with
+# `pytest --hypothesis-profile=explore`.
+settings.register_profile(
+    "avatar-core",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("explore", settings.get_profile("avatar-core"), derandomize=False)
 settings.load_profile("avatar-core")
 
 # Hundreds of processes start here, and each would compile the whole program for itself.

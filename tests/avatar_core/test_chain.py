@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
 
@@ -553,7 +553,7 @@ def _step(word: str) -> Any:
     return crash(kinds[word]) if word in kinds else fail(Category(word))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 @given(words=st.lists(_STEPS, max_size=6))
 def test_whatever_the_others_do_a_working_last_rung_delivers(
     tmp_path: Path, words: list[str]

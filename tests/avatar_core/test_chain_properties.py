@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatar_core.attempt import GRACE_SECONDS
@@ -195,9 +195,7 @@ films = given(
     scenes=st.integers(1, 5),
     gap=st.sampled_from([0.0, 3.0, 40.0]),
 )
-quick = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(deadline=None, max_examples=60)
 
 
 @pytest.fixture(scope="module")

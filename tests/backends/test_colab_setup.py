@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatar_core.errors import EnvironmentFault
@@ -46,9 +46,7 @@ def fetcher() -> Fetcher:
 # -- downloads
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, deadline=None)
 @given(breaks=st.lists(st.integers(0, len(CONTENT)), max_size=4), ranges=st.booleans())
 def test_a_download_that_breaks_off_is_whole_in_the_end(
     breaks: list[int], ranges: bool, tmp_path: Path

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -152,9 +152,7 @@ def test_a_portrait_of_an_absurd_shape_costs_no_more_than_another(
     assert make(tmp_path, tmp_path / "lan.png").size == Size(64, 96)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, deadline=None)
 @given(
     speaker=st.text(max_size=40),
     width=st.integers(1, 300),

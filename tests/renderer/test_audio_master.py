@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatar_core.cancel import CancelToken
@@ -32,9 +32,7 @@ def music(src: Path, **rest: object) -> Music:
     return Music.model_validate({"src": src, "fade_in": 0, "fade_out": 0, "volume": 1, **rest})
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, deadline=None)
 @given(fps=st.sampled_from([24, 25, 30, 50, 60]), frame=st.integers(0, 100))
 def test_a_click_lands_on_the_sample_of_its_frame(tmp_path: Path, fps: int, frame: int) -> None:
     click = np.zeros(RATE // 10)

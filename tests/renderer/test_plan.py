@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatar_core.backend import Capabilities, Cost
@@ -390,7 +390,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     prices=st.tuples(PRICES, PRICES),
     can=st.tuples(CAN, CAN),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avatar_core.errors import InputError
@@ -41,7 +41,7 @@ TREES = st.recursive(
     ),
     max_leaves=20,
 )
-LENIENT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+LENIENT = settings(deadline=None)
 
 
 def outcome(source: Any, base: Path) -> Film | InputError:
