@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import zipfile
@@ -44,11 +45,15 @@ def lacking_files(engine: Engine, root: Path) -> list[Lack]:
     """The folder of the engine, and the files in it that came with its source."""
     if not root.is_dir():
         return [Lack("not_installed", f"Its folder {root} does not exist.")]
-    return [
+    missing = [
         Lack("not_installed", f"{name} is missing in its folder.")
         for name in engine.files
         if not (root / name).is_file()
     ]
+    if engine.scratch and not os.access(root, os.W_OK):
+        says = f"Its folder {root} is not ours to write to, and it keeps its scratch files there."
+        missing.append(Lack("not_installed", says))
+    return missing
 
 
 def lacking_weights(engine: Engine, root: Path, options: BaseModel | None) -> list[Lack]:

@@ -183,6 +183,18 @@ def test_a_folder_or_a_python_that_is_not_there_is_named(tmp_path: Path) -> None
     assert broken.endswith("broken does not start.")
 
 
+def test_a_folder_that_is_not_ours_to_write_to_is_told_beforehand(tmp_path: Path) -> None:
+    root = install(tmp_path / "SadTalker")
+    root.chmod(0o555)
+    if os.access(root, os.W_OK):
+        pytest.skip("This user, or this system, may write everywhere.")
+    try:
+        (lack,) = EngineRunner(SADTALKER, root).missing()
+    finally:
+        root.chmod(0o755)
+    assert "not ours to write to" in lack
+
+
 def test_a_job_that_cannot_start_fails_with_what_is_missing(tmp_path: Path) -> None:
     root = install(tmp_path / "SadTalker")
     os.truncate(root / SADTALKER.weights[0].path, 5)
