@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -165,7 +166,7 @@ def checked_output(path: Path, key: str) -> Path:
     """The absolute path of an MP4 that can be written there; raises `InputError`."""
     # Absolute, because a name that starts with a dash would be an option to what comes next.
     path = Path.cwd() / path
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - the other one raises for names that are too long
         raise InputError(
             f"{path} is a folder.",
             key=key,

@@ -98,6 +98,7 @@ def test_a_program_gets_every_mistake_in_one_line(here: Here, tmp_path: Path) ->
         (["init", "film.yaml"], "file"),
         (["init", "film.yaml/deeper"], "cannot be written"),
         (["schema", "-o", "."], "cannot be written"),
+        (["render", "film.yaml", "-o", f"{'a' * 300}.mp4"], "cannot be written"),
     ],
 )
 def test_what_cannot_be_is_wrong_input(

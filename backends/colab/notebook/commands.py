@@ -58,7 +58,8 @@ def _check(file: Path) -> None:
     try:
         current = is_current(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as failure:
-        raise InputError(f"The notebook cannot be read: {failure}.", file=file) from failure
+        why = getattr(failure, "strerror", None) or "it is no text in UTF-8"
+        raise InputError(f"The notebook cannot be read: {why}.", file=file) from failure
     if not current:
         raise EnvironmentFault(
             f"{file} was written by another version of this program.",
