@@ -126,10 +126,11 @@ def _sent_too_soon(order: Order, backend: AvatarBackend, reorder: bool) -> str |
         return _sent_again(order)
     raise PassedOver(
         f"an order sent at {_as_date(order.sent_at)} got no answer, may have been paid, and is not "
-        "to be seen at the service yet: each render looks for it again, and from "
-        f"{_as_date(order.sent_at, within)} on orders again what is still not there "
-        "(--set budget.reorder_lost=true orders it again now)",
+        f"to be seen at the service yet; from {_as_date(order.sent_at, within)} on it is ordered "
+        "again if it is still not there",
         passing=True,
+        advice="Render again later: it is looked for first. Render with "
+        "--set budget.reorder_lost=true where you know that it never came.",
     )
 
 

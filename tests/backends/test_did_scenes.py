@@ -153,7 +153,8 @@ def test_an_order_that_came_to_nothing_is_sent_again_after_an_hour_unasked(
     outcomes.append(studio.scene())
     assert not any(map(by_did, outcomes))
     assert service.ledger.count("POST /talks") == 1
-    assert "2026-01-01 01:00 UTC on orders again" in did(outcomes[-1])[-1].message
+    assert "from 2026-01-01 01:00 UTC on it is ordered" in did(outcomes[-1])[-1].message
+    assert "budget.reorder_lost=true" in (did(outcomes[-1])[-1].advice or "")
     studio.clock.advance(700)
     outcomes.append(studio.scene())
     assert by_did(outcomes[-1])
@@ -261,7 +262,7 @@ def test_what_is_wrong_with_a_scene_is_paid_once_in_any_number_of_renders(
     assert (service.ledger.count("POST /talks"), service.ledger.paid) == (1, [1])
     assert spent(*outcomes) == CREDIT and not any(map(by_did, outcomes))
     assert all("not like this" in did(outcome)[-1].message for outcome in outcomes)
-    assert "budget.reorder_bad" in did(outcomes[-1])[-1].message
+    assert "budget.reorder_bad" in (did(outcomes[-1])[-1].advice or "")
     # Another scene, or the user's word, is another order.
     assert by_did(studio.scene(seconds=0.7))
     assert by_did(studio.scene(budget={"reorder_bad": True}))
