@@ -69,6 +69,24 @@ def render(arguments: list[str]) -> None:
     print(*(scene.backend for scene in result.scenes))
 
 
+def render_still(arguments: list[str]) -> None:
+    """SCRIPT TARGET MOMENT: by `static`; it kills itself at the event of this number."""
+    from avatar_core.events import Event
+    from renderer.renderer import SmartVideoRenderer
+    from renderer.script.models import VideoScript
+
+    script, target, moment = arguments
+    seen: list[Event] = []
+
+    def kill_at(event: Event) -> None:
+        seen.append(event)
+        if str(len(seen)) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    film = VideoScript.model_validate_json(Path(script).read_text(encoding="utf-8"))
+    SmartVideoRenderer("static", workers=1, on_event=kill_at).render(film, target)
+
+
 def be_a_user(account: Account, folder: Path) -> dict[str, str]:
     """Install the plugin and write the settings of somebody who pays; returns the environment."""
     site = folder / "site"

@@ -4,54 +4,42 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from support_films import film_of_tones
-
-PROGRAM = textwrap.dedent("""
-    import os, sys
-    from pathlib import Path
-    from renderer.renderer import SmartVideoRenderer
-    from renderer.script.models import VideoScript
-
-    script, target, moment = sys.argv[1:4]
-    seen = 0
-    def kill_at(event):
-        global seen
-        seen += 1
-        if moment != "never" and seen == int(moment):
-            os.kill(os.getpid(), 9)
-    film = VideoScript.model_validate_json(Path(script).read_text())
-    SmartVideoRenderer("static", workers=1, on_event=kill_at).render(film, target)
-    print(seen)
-""")
+from support_paid_driver import render_still
+from support_processes import Process
 
 
-def run(folder: Path, cache: str, moment: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, cache: str, moment: str) -> tuple[int, str]:
+    """The exit code, and what was said."""
     environment = {**os.environ, "AVATAR_CACHE_DIR": str(folder / cache)}
-    command = [sys.executable, "-c", PROGRAM, str(folder / "film.json"), str(folder / "o.mp4")]
-    return subprocess.run(
-        [*command, moment], env=environment, cwd=folder, capture_output=True, text=True, timeout=300
-    )
+    command = [str(folder / "film.json"), str(folder / "o.mp4"), moment]
+    process = Process(render_still, command, environment, folder)
+    try:
+        _, said = process.communicate(300)
+        return process.wait(), said
+    finally:
+        process.kill()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_a_render_killed_at_any_moment_goes_on_to_the_same_film(tmp_path: Path) -> None:
     script = film_of_tones(tmp_path, 3, seconds=0.3)
     (tmp_path / "film.json").write_text(script.model_dump_json(exclude_none=True))
-    whole = run(tmp_path, "undisturbed", "never")
-    assert whole.returncode == 0, whole.stderr
+    code, said = run(tmp_path, "undisturbed", "never")
+    assert code == 0, said
     expected = (tmp_path / "o.mp4").read_bytes()
     segments = content(tmp_path / "undisturbed")
     (tmp_path / "o.mp4").unlink()
     kills, moment = 0, 2
-    while (done := run(tmp_path, "disturbed", str(moment))).returncode:
-        assert done.returncode == -signal.SIGKILL, done.stderr
+    while True:
+        code, said = run(tmp_path, "disturbed", str(moment))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, said
         assert not (tmp_path / "o.mp4").exists() or (tmp_path / "o.mp4").read_bytes() == expected
         # What one life finished, the next finds: each gets a little further.
         kills, moment = kills + 1, moment + 4
