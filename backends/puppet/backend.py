@@ -37,7 +37,7 @@ class PuppetBackend(AvatarBackend):
     """Needs no network, no key and no download: all that it uses comes with the package."""
 
     name: ClassVar[str] = "puppet"
-    revision: ClassVar[str] = "4"
+    revision: ClassVar[str] = "5"
     capabilities: ClassVar[Capabilities] = Capabilities(
         pace=0.2,
         concurrency=max(1, (os.cpu_count() or 1) // _CORES_A_JOB),

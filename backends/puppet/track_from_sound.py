@@ -28,12 +28,16 @@ from backends.puppet.track_from_phonemes import express
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The jaw at the most closed and at the widest moment of the recording.
-_LEAST, _MOST = 0.07, 0.9
+# The jaw at the most closed and at the widest moment of the recording. Who speaks keeps lips a
+# little apart between closures; less than this could hardly be seen as a gap.
+_LEAST, _MOST = 0.15, 0.9
+# How much of the guess about teeth is shown, and how slowly it changes (hops): teeth that come and
+# go make a gap look now wider, now narrower.
+_TEETH, _TEETH_SMOOTHING = 0.45, 7.0
 # What is averaged over many sounds is too tame for each of them.
 _BOLDER = 1.3
 # Lips close where a closure is more likely than this, and hardly for longer than this.
-_LIKELY, _LONGEST = 0.6, 0.25
+_LIKELY, _LONGEST = 0.65, 0.25
 # In hops: how smooth the curves are, and how long the mouth may take to rest after the very end.
 _SMOOTHING, _ENDING = 2.0, 12
 # How much and how slowly one stretch of speech differs from the next.
@@ -75,7 +79,7 @@ def _curves(heard: Heard, options: LipOptions) -> dict[int, NDArray[np.float64]]
         JAW: jaw,
         WIDE: heard.wide * _BOLDER,
         ROUND: heard.round * _BOLDER,
-        TEETH: heard.teeth,
+        TEETH: hearing.smoothed(heard.teeth, _TEETH_SMOOTHING) * _TEETH * heard.voice,
     }
 
 

@@ -16,7 +16,7 @@ from avatar_core.speech import Speech, SpeechRequest, TimedPhoneme, Voice
 from backends.puppet import hearing, recogniser
 from backends.puppet.lip_options import LipOptions
 from backends.puppet.lip_sources import mouth_track
-from backends.puppet.listener import by_kinds, listen, network
+from backends.puppet.listener import by_kinds, by_rule, listen, network
 from backends.puppet.mouth_track import CHANNELS
 from backends.puppet.track_from_phonemes import track_from_phonemes
 from backends.puppet.track_from_sound import track_from_bands, track_from_sound
@@ -178,6 +178,29 @@ def test_expressiveness_scales_the_mouth(speech: Speech) -> None:
 def test_lips_close_somewhere_in_a_sentence_full_of_m_and_b(speech: Speech) -> None:
     values = track_from_sound(speech.path, speech.duration, 25).values
     assert 3 <= np.count_nonzero(np.diff((values[:, PRESS] == 1).astype(int)) == 1) <= 25
+
+
+@pytest.mark.parametrize("gap", [0.07, 0.09, 0.12])
+def test_lips_narrow_in_the_gap_of_a_stop(gap: float) -> None:
+    rng = np.random.default_rng(3)
+    at = np.arange(2 * hearing.RATE) / hearing.RATE
+    buzz = sum(np.sin(2 * np.pi * 140 * n * at) / n for n in range(1, 30))
+    sound = 0.1 * buzz + rng.normal(0, 0.02, len(at))
+    sound *= 0.6 + 0.4 * np.sin(2 * np.pi * 2 * at)
+    sound[np.abs(at - 1) < gap / 2] *= 0.003
+    sound[at < 0.3] = 0
+    found = listen(hearing.bands_of([sound.astype(np.float32)])).opening
+    around = np.r_[found[82:90], found[110:118]]
+    assert found[99:102].max() < 0.6 * around.min()
+
+
+def test_lips_close_only_where_the_sound_itself_is_narrow(speech: Speech) -> None:
+    levels = hearing.bands(speech.path)
+    heard = listen(levels)
+    rule = by_rule(hearing.perceived(levels))
+    closed = (heard.press > 0.65) & (heard.voice > 0.5)
+    assert closed.any()
+    assert rule[closed].mean() < 0.85 * rule[heard.voice > 0.5].mean()
 
 
 @given(
