@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Studio:
         seconds: float = 0.5,
         options: dict[str, Any] | None = None,
         backend: DidBackend | None = None,
+        on_progress: Callable[[float, str], None] | None = None,
         **policy: Any,
     ) -> Outcome:
         """Make the scene with the chain did -> static, as a new process would; with a ``backend``,
@@ -70,7 +72,8 @@ class Studio:
             cache=self.clips,
         )
         try:
-            return chain.run(self.request(seconds), self.folder, scene="one")
+            asked = self.request(seconds)
+            return chain.run(asked, self.folder, on_progress=on_progress, scene="one")
         finally:
             backend.close()
 

@@ -43,6 +43,7 @@ class LostOrders:
         to_the_end = job.remaining is not None and not self._in_vain
         with suppress(AvatarError):
             while looks < _FEW_LOOKS or to_the_end:
+                job.progress(0.15, "no answer to the order: looking for it")
                 job.wait(pause)
                 pause, looks = min(2 * pause, _LONGEST_PAUSE), looks + 1
                 try:

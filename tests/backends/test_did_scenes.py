@@ -191,6 +191,13 @@ def test_a_list_that_fails_for_a_while_is_asked_again(service: DidService, studi
     assert (by_did(studio.scene()), service.ledger.count("POST /talks")) == (True, 1)
 
 
+def test_who_waits_for_a_lost_order_is_told_so(service: DidService, studio: Studio) -> None:
+    lost_and_late(service, 100)
+    said: list[str] = []
+    assert by_did(studio.scene(on_progress=lambda fraction, message: said.append(message)))
+    assert said.count("no answer to the order: looking for it") > 4
+
+
 def test_an_order_that_cannot_be_looked_for_is_told_and_not_sent_again(
     service: DidService, studio: Studio
 ) -> None:
