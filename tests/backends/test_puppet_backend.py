@@ -268,7 +268,8 @@ def test_a_film_says_in_trail_and_report_that_the_largest_of_several_faces_speak
         "scenes": [{"audio": "narration.wav", "speaker": "both"}],
     }  # fmt: skip
     (tmp_path / "film.json").write_text(json.dumps(script))
-    renderer = SmartVideoRenderer("puppet", overrides={"cache_dir": str(tmp_path / "cache")})
+    settings = {"cache_dir": str(tmp_path / "cache"), "deadline.check": 100}
+    renderer = SmartVideoRenderer("puppet", overrides=settings)
     told = []
     for _ in ("made", "found in the cache"):
         (scene,) = renderer.render(tmp_path / "film.json", tmp_path / "film.mp4").scenes

@@ -59,6 +59,8 @@ def renderer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes renderers that share one cache and read no settings of this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVATAR_CACHE_DIR", str(tmp_path / "cache"))
+    # A busy machine may leave a check unanswered for a while.
+    monkeypatch.setenv("AVATAR_DEADLINE__CHECK", "100")
     return SmartVideoRenderer
 
 
