@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from avatar_core.backend import CREDITS, Cost
+from avatar_core.money import in_words
 
 _MINUTE, _HOUR = 60, 3600
 _SHORT = 0.05
-_CENT = Decimal("0.01")
 
 
 def lasting(seconds: float) -> str:
@@ -40,13 +39,12 @@ def price(costs: Sequence[Cost]) -> str:
 
 
 def _amount(cost: Cost) -> str:
+    if cost.currency != CREDITS:
+        return in_words(cost)[0]
     amount = cost.amount.normalize()
-    if cost.currency == CREDITS:
-        # A scene's share of a job that several make use of is no round number.
-        told = round(amount, 2).normalize() or amount
-        return f"{told:f} {'credit' if told == 1 else 'credits'}"
-    shown = amount.quantize(_CENT) if amount == amount.quantize(_CENT) else amount
-    return f"{shown:f} {cost.currency}"
+    # A scene's share of a job that several make use of is no round number.
+    told = round(amount, 2).normalize() or amount
+    return f"{told:f} {'credit' if told == 1 else 'credits'}"
 
 
 def count(number: int, noun: str) -> str:

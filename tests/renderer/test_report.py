@@ -412,9 +412,9 @@ def test_places_are_said_as_players_say_them(seconds: float, said: str) -> None:
 @pytest.mark.parametrize(
     ("amount", "said"),
     [("0", "nothing"), ("3", "3.00 USD"), ("0.5", "0.50 USD"), ("0.0004", "0.0004 USD"),
-     ("1E+2", "100.00 USD"), ("0.10000", "0.10 USD")],
+     ("1E+2", "100.00 USD"), ("0.10000", "0.10 USD"), ("0.037188", "0.0372 USD")],
 )  # fmt: skip
-def test_prices_lose_no_digit(amount: str, said: str) -> None:
+def test_prices_are_told_to_the_hundredth_of_a_cent(amount: str, said: str) -> None:
     assert price([Cost(Decimal(amount))]) == said
 
 
