@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from avatar_core.errors import NO_ROOM, DiskFull
+from backends.colab.server.first_protocol import add_generate
 from backends.colab.server.intake import idempotency_key, json_object
 from backends.colab.server.records import JobRecord, key_hash
 from backends.colab.server.refusals import Refusal
@@ -45,8 +44,6 @@ def create_app(service: Service) -> Flask:
     _guard(app, service)
     _add_state(app, service)
     _add_jobs(app, service)
-    from backends.colab.server.first_protocol import add_generate
-
     add_generate(app, service)
     return app
 
@@ -130,7 +127,7 @@ def _add_jobs(app: Flask, service: Service) -> None:
     @app.get("/v1/jobs/<job>")
     def look(job: str) -> dict[str, Any]:
         seconds = min(_seconds(request.args.get("wait")), service.limits.poll_seconds)
-        with patient(service) as may_wait:
+        with service.patience() as may_wait:
             service.table.wait(job, seconds if may_wait else 0.0)
         return service.table.view(job)
 
@@ -158,17 +155,6 @@ def _submitted(service: Service) -> tuple[JobRecord, bool]:
     given = options.model_dump(mode="json")
     with service.intake.received(request.files, name, given, hashed) as order:
         return service.table.submit(order)
-
-
-@contextlib.contextmanager
-def patient(service: Service) -> Iterator[bool]:
-    """Whether this request may wait: if all do, nobody is left to answer."""
-    free = service.waiters.acquire(blocking=False)
-    try:
-        yield free
-    finally:
-        if free:
-            service.waiters.release()
 
 
 def _seconds(text: str | None) -> float:

@@ -37,12 +37,10 @@ def add_generate(app: Flask, service: Service) -> None:
 
 def _made(service: Service) -> JobRecord:
     """The job of this request, ended, or as it is when the time is over."""
-    from backends.colab.server.app import patient
-
     name = service.bench.default
     options = service.bench.options(name, _options())
     service.bench.require_ready(name, options)
-    with patient(service) as may_wait:
+    with service.patience() as may_wait:
         if not may_wait:
             raise Refusal("too_many_waiting", retry_after=service.table.pause())
         given = options.model_dump(mode="json")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -56,6 +57,16 @@ class Service:
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
         }
+
+    @contextlib.contextmanager
+    def patience(self) -> Iterator[bool]:
+        """Whether this request may wait: if all do, nobody is left to answer."""
+        free = self.waiters.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self.waiters.release()
 
     def health(self, *, full: bool) -> dict[str, Any]:
         """What ``GET /health`` tells a stranger, and with ``full`` the owner of the token."""
